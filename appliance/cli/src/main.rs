@@ -1,0 +1,4 @@
+//! The `chancery` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The process that decides.
+#![forbid(unsafe_code)]

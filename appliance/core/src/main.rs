@@ -1,0 +1,4 @@
+//! See the library.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The process that holds keys.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The process that talks to strangers.
+#![forbid(unsafe_code)]

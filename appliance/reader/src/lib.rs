@@ -1,0 +1,2 @@
+//! The process that reads what strangers sent.
+#![forbid(unsafe_code)]

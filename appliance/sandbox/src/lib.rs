@@ -1,0 +1,2 @@
+//! No-new-privileges, Landlock, seccomp: what each daemon may still do.
+#![forbid(unsafe_code)]

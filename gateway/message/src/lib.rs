@@ -1,0 +1,2 @@
+//! What flows through the gateway: ids, participants, evidence, submissions, receipts.
+#![forbid(unsafe_code)]

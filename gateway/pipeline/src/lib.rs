@@ -1,0 +1,2 @@
+//! The way of one message: ports, stages, per-recipient queue.
+#![forbid(unsafe_code)]

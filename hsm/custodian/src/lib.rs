@@ -1,0 +1,2 @@
+//! The custody protocol: client, server, role table, roster.
+#![forbid(unsafe_code)]

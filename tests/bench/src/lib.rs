@@ -1,0 +1,2 @@
+//! Benchmarks with their peers.
+#![forbid(unsafe_code)]

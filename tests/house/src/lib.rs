@@ -1,0 +1,2 @@
+//! Checks on the house itself: ranks, owners, rooms, shipped files.
+#![forbid(unsafe_code)]

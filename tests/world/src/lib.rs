@@ -1,0 +1,2 @@
+//! Builders and far ends for the tests.
+#![forbid(unsafe_code)]
