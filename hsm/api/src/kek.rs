@@ -81,6 +81,36 @@ impl fmt::Display for KekId {
     }
 }
 
+impl FromStr for KekId {
+    type Err = InvalidKek;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, InvalidKek> {
+        let name = text.strip_prefix("kek/").ok_or(InvalidKek)?;
+        if name == "intake" {
+            return Ok(Self::Intake);
+        }
+        let (rank, compartment) = name.split_once('/').ok_or(InvalidKek)?;
+        let rank = match rank {
+            "0" => 0,
+            "1" => 1,
+            "2" => 2,
+            "3" => 3,
+            "4" => 4,
+            _ => return Err(InvalidKek),
+        };
+        let compartment = compartment
+            .parse()
+            .map_err(|InvalidCompartment| InvalidKek)?;
+        Ok(Self::Label { rank, compartment })
+    }
+}
+
+/// Not a KEK's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key-encryption key is kek/intake or kek/RANK/COMPARTMENT with a rank from 0 to 4")]
+pub struct InvalidKek;
+
 /// How a content key was wrapped; recorded in each blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WrapScheme {

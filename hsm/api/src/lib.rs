@@ -7,15 +7,20 @@
 //! client's deadline.
 #![forbid(unsafe_code)]
 
+pub mod durable;
 mod error;
+mod inventory;
 mod kek;
 mod role;
 mod secret;
+mod tls;
 
 pub use error::{KeyError, KeyErrorKind};
-pub use kek::{Compartment, InvalidCompartment, KekId, WrapScheme, WrappedKey};
-pub use role::{DoorZone, KeyRole, MacUse};
+pub use inventory::{Inventory, KeyInfo, TokenHealth};
+pub use kek::{Compartment, InvalidCompartment, InvalidKek, KekId, WrapScheme, WrappedKey};
+pub use role::{DoorZone, KeyRole, MacUse, UnknownRole};
 pub use secret::{ContentKey, SharedSecret};
+pub use tls::is_certificate_verify;
 
 /// Content keys: made, wrapped and unwrapped under a KEK that never leaves the token.
 pub trait ContentKeys: Send + Sync {
@@ -100,6 +105,16 @@ pub trait Checkpoints: Send + Sync {
     fn sign_checkpoint(&self, request: &CheckpointRequest) -> Result<SignedCheckpoint, KeyError>;
 }
 
+/// The token's side of [`Checkpoints`]: only the custodian's checkpoint book
+/// calls it, with a text that it built itself.
+pub trait NoteSigning: Send + Sync {
+    /// ECDSA P-256 over the SHA-256 of a note's text: `r || s`, 64 bytes.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`].
+    fn sign_note(&self, text: &[u8]) -> Result<[u8; 64], KeyError>;
+}
+
 /// Signatures with the gateway's own OpenPGP key (ECDSA P-256), for core alone.
 pub trait PgpSigning: Send + Sync {
     /// ECDSA over a SHA-256, SHA-384 or SHA-512 digest (truncated to the curve's
@@ -138,4 +153,31 @@ pub trait PublicKeys: Send + Sync {
     /// # Errors
     /// [`KeyErrorKind::Unknown`] for a role without a key pair.
     fn public_key(&self, role: &KeyRole) -> Result<Vec<u8>, KeyError>;
+}
+
+/// All that a custodian's server asks of its token.
+pub trait KeyStore:
+    ContentKeys
+    + Macs
+    + Randomness
+    + NoteSigning
+    + PgpSigning
+    + PgpDecryption
+    + TlsSigning
+    + PublicKeys
+    + Inventory
+{
+}
+
+impl<T> KeyStore for T where
+    T: ContentKeys
+        + Macs
+        + Randomness
+        + NoteSigning
+        + PgpSigning
+        + PgpDecryption
+        + TlsSigning
+        + PublicKeys
+        + Inventory
+{
 }

@@ -91,3 +91,89 @@ impl fmt::Display for KeyRole {
         }
     }
 }
+
+/// Not a role's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a key's role: kek/intake, kek/RANK/COMPARTMENT, mac/index, mac/row, audit/checkpoint, \
+     pgp/sign, pgp/decrypt, tls/mail, tls/siena or tls/rest"
+)]
+pub struct UnknownRole;
+
+impl FromStr for KeyRole {
+    type Err = UnknownRole;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let role = match text {
+            "mac/index" => Self::Mac(MacUse::Index),
+            "mac/row" => Self::Mac(MacUse::Row),
+            "audit/checkpoint" => Self::AuditCheckpoint,
+            "pgp/sign" => Self::PgpSign,
+            "pgp/decrypt" => Self::PgpDecrypt,
+            _ => match text.strip_prefix("tls/") {
+                Some(zone) => Self::Tls(zone.parse().map_err(|_| UnknownRole)?),
+                None => Self::Kek(text.parse().map_err(|_| UnknownRole)?),
+            },
+        };
+        Ok(role)
+    }
+}
+
+impl KeyRole {
+    /// True for a role whose key has a public half.
+    #[must_use]
+    pub const fn is_key_pair(&self) -> bool {
+        match self {
+            Self::Kek(_) | Self::Mac(_) => false,
+            Self::AuditCheckpoint | Self::PgpSign | Self::PgpDecrypt | Self::Tls(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back() {
+        for name in [
+            "kek/intake",
+            "kek/0/public",
+            "kek/4/cert-eu-2",
+            "mac/index",
+            "mac/row",
+            "audit/checkpoint",
+            "pgp/sign",
+            "pgp/decrypt",
+            "tls/mail",
+            "tls/siena",
+            "tls/rest",
+        ] {
+            let role: KeyRole = name.parse().expect(name);
+            assert_eq!(role.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for name in [
+            "",
+            "kek",
+            "kek/",
+            "kek/5/public",
+            "kek/00/public",
+            "kek/+1/public",
+            "kek/1/",
+            "kek/1/Public",
+            "kek/1/a/b",
+            "kek/1/public#2",
+            "tls/web",
+            "TLS/rest",
+            "mac/rows",
+            "pgp/sign ",
+        ] {
+            assert_eq!(name.parse::<KeyRole>(), Err(UnknownRole), "{name}");
+        }
+    }
+}
