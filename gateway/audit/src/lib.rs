@@ -1,2 +1,42 @@
-//! The audit log: event catalogue, canonical records, Merkle tree, checkpoints, offline verification.
+//! The audit log: event catalogue, canonical records, Merkle tree,
+//! checkpoints, exports and their offline verification.
+//!
+//! Pure: no clock, no database, no keys. An [`Event`] says what happened; the
+//! ledger gives it its place and makes it a [`Record`]; the record's bytes are
+//! one leaf of a [`Tree`] (RFC 6962 hashing); the custodian signs the tree's
+//! head as a [`Checkpoint`]; [`verify`] needs an [`export`] and the public
+//! key, nothing else.
+//!
+//! ```
+//! use chancery_audit::{Actor, Event, EventKind, Key, LogId, Record};
+//! use chancery_message::Timestamp;
+//!
+//! let event = Event::new(EventKind::ReleaseRefused, Timestamp::from_micros(0), Actor::System)
+//!     .detail(Key::Recipient, "vendor-1")
+//!     .detail(Key::Gates, ["G04", "G11"]);
+//! let log: LogId = "chancery/node-1".parse()?;
+//! let record = Record::new(&log, 0, event);
+//! let bytes = record.encode();
+//! assert_eq!(Record::parse(&bytes)?, record);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod actor;
+mod catalogue;
+mod escape;
+mod event;
+mod record;
+mod value;
+
+pub use actor::{Actor, InvalidName, LogId, PeerId, ProcessName};
+pub use catalogue::{EventKind, Key, Severity, UnknownName};
+pub use event::{Details, Event};
+pub use record::{Record, RecordError, leaf_hash};
+pub use value::Value;
+
+/// A SHA-256 hash: of a leaf, a node, a root.
+pub type Hash = [u8; 32];
+
+/// Largest canonical record, bytes.
+pub const MAX_RECORD_BYTES: usize = 60 * 1024;

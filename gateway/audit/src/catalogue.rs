@@ -1,0 +1,428 @@
+//! Every event that the log can hold, and every word that may describe one.
+//!
+//! To add an event: one row in `events!`. To add a word: one row in `keys!`.
+//! Rows are never renamed or removed: logs that hold them must stay readable.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How much attention an event wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The ordinary course of things.
+    Info,
+    /// Ordinary, but somebody will want to know.
+    Notice,
+    /// Something was refused or went wrong.
+    Warning,
+    /// An officer must look.
+    Alarm,
+}
+
+impl Severity {
+    /// `info`, `notice`, `warning`, `alarm`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Alarm => "alarm",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not a name of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not {0} of this version's catalogue")]
+pub struct UnknownName(pub &'static str);
+
+macro_rules! keys {
+    ($($variant:ident = $name:literal: $meaning:literal,)+) => {
+        /// A word under which an event says something of itself. Never content.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Key {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl Key {
+            /// All words.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word as it is recorded.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it says.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+macro_rules! events {
+    ($($variant:ident = $name:literal, $severity:ident, $meaning:literal, [$($key:ident),* $(,)?];)+) => {
+        /// What happened: noun, dot, past verb.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventKind {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl EventKind {
+            /// All kinds, in the catalogue's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name as it is recorded, for example `release.opened`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// One line of meaning.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// How much attention it wants.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)+ }
+            }
+
+            /// The words that describe this kind, beside [`Key::ANY`].
+            #[must_use]
+            pub const fn keys(self) -> &'static [Key] {
+                match self { $(Self::$variant => &[$(Key::$key),*],)+ }
+            }
+        }
+    };
+}
+
+keys! {
+    Address = "address": "address of the peer, as the door saw it",
+    Alarm = "alarm": "which alarm",
+    Approvals = "approvals": "who approved it",
+    Asserted = "asserted": "the label as the sender put it",
+    Attempt = "attempt": "which attempt, counted from 1",
+    Attributes = "attributes": "names of the fields that changed",
+    Body = "body": "id of the sealed body",
+    Bytes = "bytes": "size in bytes",
+    Case = "case": "id of the case",
+    Certificate = "certificate": "SHA-256 of the certificate",
+    Channel = "channel": "the channel",
+    Checkpoint = "checkpoint": "size of the log at the checkpoint",
+    Command = "command": "the command that asked for it",
+    Count = "count": "how many",
+    Deadline = "deadline": "until when it holds",
+    Digest = "digest": "SHA-256 of what it is about; never of content",
+    Due = "due": "when it is tried again",
+    Effective = "effective": "the label that holds",
+    Epoch = "epoch": "the epoch of directory, agreements and policy",
+    Error = "error": "class of the failure",
+    Exit = "exit": "exit status or signal",
+    Expires = "expires": "when it ends",
+    External = "external": "keyed digest of the sender's own id of the message",
+    Floor = "floor": "the lowest label of the channel",
+    Found = "found": "labels found in the content",
+    From = "from": "the first of the range",
+    Gates = "gates": "the gates that spoke",
+    Generation = "generation": "which generation of the key",
+    Group = "group": "the key exchange group",
+    Head = "head": "head of another log",
+    Kek = "kek": "the key-encryption key",
+    KeyRole = "key-role": "the role of the key",
+    Label = "label": "the label",
+    Mou = "mou": "the agreement",
+    Name = "name": "the name of it",
+    Node = "node": "the node",
+    Obligations = "obligations": "what the recipient must do with it",
+    Officer = "officer": "the officer concerned",
+    Original = "original": "id of the sealed original",
+    Originator = "originator": "the originator",
+    Outcome = "outcome": "how it ended",
+    Parts = "parts": "number of parts",
+    Participant = "participant": "the participant concerned",
+    Permit = "permit": "what kind of permit",
+    Pid = "pid": "process id",
+    Policy = "policy": "digest of the policy set",
+    Precedence = "precedence": "how urgent",
+    Previous = "previous": "what it was before",
+    Process = "process": "the process concerned",
+    Proof = "proof": "how the identity was proven",
+    Purpose = "purpose": "for what the information is passed on",
+    Query = "query": "what was asked of the log",
+    Quorum = "quorum": "how many votes it needs",
+    Reason = "reason": "why, in words that may be recorded",
+    Recipient = "recipient": "the recipient",
+    Recipients = "recipients": "the recipients",
+    Registration = "registration": "registration number",
+    Role = "role": "the role asked for",
+    Root = "root": "root hash of a sealed message or a log",
+    Rows = "rows": "rows that this record anchors, as table/key@version",
+    Rule = "rule": "the rule that was broken",
+    Sender = "sender": "who handed it over",
+    Signature = "signature": "what the signature proved",
+    Size = "size": "number of records",
+    Skew = "skew": "difference of clocks, microseconds",
+    Source = "source": "where it came from",
+    Stage = "stage": "the station of the route",
+    Status = "status": "the status given to the peer",
+    Ticket = "ticket": "hash of the ticket",
+    To = "to": "the last of the range",
+    Uid = "uid": "user id",
+    Until = "until": "until when",
+    Verdict = "verdict": "permit, review or refuse",
+    Version = "version": "version of it",
+    Vote = "vote": "approve or refuse",
+    Votes = "votes": "the votes so far",
+    Zone = "zone": "the zone of the door",
+}
+
+events! {
+    // === intake ===
+    MessageReceived = "message.received", Info, "a door took in a message",
+        [Address, Body, Bytes, Certificate, Channel, Group, Kek, Proof, Ticket, Zone, Rows];
+    MessageParsed = "message.parsed", Info, "a reader made a submission of it",
+        [Channel, Parts, Bytes, Recipients, Precedence, Signature, Zone, Original];
+    MessageMalformed = "message.malformed", Warning, "the bytes are no message of that channel: refused",
+        [Address, Channel, Rule, Zone, Bytes, Original, Status];
+    OriginatorAuthenticated = "originator.authenticated", Info, "the sender is who it says it is",
+        [Channel, Certificate, Originator, Participant, Proof, Sender, Signature];
+    OriginatorUnknown = "originator.unknown", Warning, "nobody of the directory proved to be the sender",
+        [Address, Channel, Certificate, Proof, Sender, Signature, Original];
+    LabelAssigned = "label.assigned", Info, "the message has its label",
+        [Asserted, Effective, Floor, Found, Label, Source];
+    LabelRaised = "label.raised", Notice, "the label was raised above the one the sender put",
+        [Asserted, Effective, Floor, Found, Label, Source];
+    LabelConflict = "label.conflict", Warning, "the labels found share no recipient, or contradict each other",
+        [Asserted, Effective, Floor, Found, Label, Source];
+    MessageSealed = "message.sealed", Info, "the content was sealed under the key of its label",
+        [Bytes, Effective, Generation, Kek, Label, Original, Parts, Root, Rows];
+    MessageRegistered = "message.registered", Info, "the message was entered in the register",
+        [Effective, External, Label, Originator, Precedence, Recipients, Registration, Root, Rows, Sender];
+    MessageQuarantined = "message.quarantined", Warning, "the message is kept for an officer",
+        [Address, Case, Channel, Originator, Original, Rule, Sender, Stage, Rows];
+    MessageDuplicate = "message.duplicate", Notice, "the message was here before: nothing is done again",
+        [Channel, External, Originator, Previous, Sender];
+    MessageExpired = "message.expired", Notice, "the content's time is over: its key was destroyed",
+        [Generation, Kek, Until, Rows];
+    MessageCorrupt = "message.corrupt", Alarm, "sealed bytes or a row are not what was written",
+        [Body, Error, Parts, Rows, Stage];
+
+    // === release ===
+    ReleaseChecked = "release.checked", Info, "a participant asked what would happen, without sending",
+        [Channel, Effective, Epoch, Gates, Label, Originator, Policy, Recipients, Sender, Verdict];
+    ReleasePermitted = "release.permitted", Info, "the rules let the recipient have it",
+        [Channel, Effective, Epoch, Gates, Mou, Obligations, Policy, Recipient, Verdict, Rows];
+    ReleaseHeld = "release.held", Notice, "an officer must judge first",
+        [Case, Channel, Effective, Epoch, Gates, Mou, Policy, Quorum, Recipient, Verdict, Rows];
+    ReleaseRefused = "release.refused", Warning, "the rules do not let the recipient have it",
+        [Channel, Effective, Epoch, Gates, Mou, Policy, Recipient, Verdict, Rows];
+    ReleaseOpened = "release.opened", Info, "the seal was opened to deliver; bytes may leave from now on",
+        [Attempt, Channel, Deadline, Digest, Effective, Epoch, Gates, Mou, Obligations, Permit, Policy, Recipient, Rows];
+    ReleaseCompleted = "release.completed", Info, "the recipient has it",
+        [Attempt, Channel, Outcome, Recipient, Rows];
+    ReleaseDeferred = "release.deferred", Notice, "it could not be delivered now; it is tried again",
+        [Attempt, Channel, Due, Error, Outcome, Recipient, Rows];
+    ReleaseExpired = "release.expired", Warning, "it was not delivered in its time",
+        [Attempt, Channel, Outcome, Recipient, Rows];
+    ReleaseUncertain = "release.uncertain", Alarm, "bytes may have left, but nothing says so",
+        [Attempt, Channel, Epoch, Outcome, Recipient, Rows];
+    ReleaseWithdrawn = "release.withdrawn", Notice, "the sender took it back before it was delivered",
+        [Channel, Recipient, Rows];
+
+    // === review and consent ===
+    ReviewOpened = "review.opened", Notice, "a case was put before the officers",
+        [Case, Effective, Gates, Quorum, Recipient, Rows];
+    ReviewClaimed = "review.claimed", Info, "an officer took the case up",
+        [Case, Officer, Until, Rows];
+    ReviewVoted = "review.voted", Notice, "an officer voted",
+        [Case, Digest, Officer, Quorum, Recipient, Vote, Votes, Rows];
+    ReviewClosed = "review.closed", Notice, "the officers have decided",
+        [Case, Gates, Officer, Outcome, Quorum, Recipient, Vote, Votes, Rows];
+    ContentRead = "content.read", Notice, "an officer read content by a permit",
+        [Case, Effective, Officer, Parts, Permit, Purpose];
+    ConsentRequested = "consent.requested", Notice, "the originator was asked for its consent",
+        [Case, Originator, Purpose, Recipient, Until, Rows];
+    ConsentGranted = "consent.granted", Notice, "the originator consented",
+        [Case, Digest, Originator, Purpose, Recipient, Until, Rows];
+    ConsentRefused = "consent.refused", Notice, "the originator did not consent",
+        [Case, Digest, Originator, Purpose, Recipient, Rows];
+    ConsentRejected = "consent.rejected", Warning, "a consent was offered that is not the originator's, or not for this",
+        [Case, Digest, Originator, Recipient, Rule];
+
+    // === attachments ===
+    AttachmentUploaded = "attachment.uploaded", Info, "a participant uploaded a body, sealed unread",
+        [Body, Bytes, Channel, Digest, Expires, Kek, Participant, Rows];
+    AttachmentExpired = "attachment.expired", Info, "an upload that no message used was destroyed",
+        [Body, Participant, Rows];
+
+    // === doors, processes, roles ===
+    DoorRefused = "door.refused", Warning, "a door refused a peer by its transport rules",
+        [Address, Bytes, Certificate, Channel, Count, Rule, Status, Zone];
+    PeerUnknown = "peer.unknown", Warning, "a valid certificate of nobody in the directory",
+        [Address, Certificate, Channel, Status, Zone];
+    RoleRefused = "role.refused", Alarm, "a process asked for a role that is not its own",
+        [KeyRole, Pid, Process, Role, Uid, Zone];
+    ProcessRestarted = "process.restarted", Warning, "a process died and was started again",
+        [Attempt, Count, Exit, Pid, Process, Zone];
+    NodeStarted = "node.started", Notice, "the node started",
+        [Checkpoint, Node, Policy, Previous, Size, Version];
+    NodeStopped = "node.stopped", Notice, "the node was stopped in order",
+        [Node, Size, Version];
+    AlarmRaised = "alarm.raised", Alarm, "something must be looked at",
+        [Alarm, Count, Error, Name, Process, Rows, Stage, Zone];
+    TimeAnomaly = "time.anomaly", Alarm, "the clock went back or jumped",
+        [Previous, Skew];
+
+    // === directory, rules, officers ===
+    DirectoryChanged = "directory.changed", Notice, "an entry of the directory has a new version",
+        [Approvals, Attributes, Digest, Epoch, Officer, Participant, Version, Rows];
+    MouChanged = "mou.changed", Notice, "an agreement has a new version",
+        [Approvals, Attributes, Digest, Epoch, Mou, Until, Version, Rows];
+    PolicyActivated = "policy.activated", Notice, "other rules hold from now on",
+        [Approvals, Digest, Epoch, Policy, Previous, Version];
+    ParticipantSuspended = "participant.suspended", Warning, "a participant gets nothing from now on",
+        [Epoch, Officer, Participant, Until, Count, Rows];
+    OfficerAuthenticated = "officer.authenticated", Info, "an officer proved who he or she is",
+        [Address, Certificate, Command, Officer, Proof];
+    OfficerDenied = "officer.denied", Warning, "somebody was refused as an officer, or an officer was refused an act",
+        [Address, Certificate, Command, Officer, Proof, Role, Rule];
+
+    // === the log itself, custody ===
+    CheckpointSigned = "checkpoint.signed", Info, "the custodian signed the head of the log",
+        [Checkpoint, Root, Size, Skew];
+    CheckpointOverdue = "checkpoint.overdue", Alarm, "the head of the log could not be signed in time: nothing leaves",
+        [Checkpoint, Error, Size, Until];
+    AuditRead = "audit.read", Notice, "somebody read the log",
+        [Command, Count, From, Officer, Query, To];
+    AuditExported = "audit.exported", Notice, "part of the log was exported",
+        [Command, Count, Digest, From, Officer, Root, Size, To];
+    CustodyHead = "custody.head", Info, "head of the custodian's own log",
+        [Count, Head, Size];
+    KeyChanged = "key.changed", Notice, "a key was made, turned over or destroyed",
+        [Approvals, Generation, Kek, KeyRole, Outcome];
+}
+
+// === impl Key ===
+
+impl Key {
+    /// Words that may describe any event.
+    pub const ANY: &'static [Self] = &[Self::Reason, Self::Name, Self::Error, Self::Node];
+
+    /// True if an event of that kind may say this.
+    #[must_use]
+    pub fn describes(self, kind: EventKind) -> bool {
+        Self::ANY.contains(&self) || kind.keys().contains(&self)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Key {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|key| key.name() == text)
+            .ok_or(UnknownName("a word"))
+    }
+}
+
+// Sorted by the recorded name, so that a map of details is in canonical order.
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+// === impl EventKind ===
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.name() == text)
+            .ok_or(UnknownName("an event"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back_and_stands_once() {
+        let kinds: BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(kinds.len(), EventKind::ALL.len());
+        for kind in EventKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+        }
+        let keys: BTreeSet<_> = Key::ALL.iter().map(|key| key.name()).collect();
+        assert_eq!(keys.len(), Key::ALL.len());
+        for key in Key::ALL {
+            assert_eq!(key.name().parse(), Ok(*key));
+        }
+        assert!("message.eaten".parse::<EventKind>().is_err());
+        assert!("Message.received".parse::<EventKind>().is_err());
+    }
+
+    #[test]
+    fn names_are_noun_dot_past_verb_and_meanings_one_line() {
+        for kind in EventKind::ALL {
+            let (noun, verb) = kind.name().split_once('.').expect("a dot");
+            for word in [noun, verb] {
+                assert!(
+                    !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()),
+                    "{kind}"
+                );
+            }
+            assert!((10..=100).contains(&kind.meaning().len()), "{kind}");
+            assert!(!kind.meaning().contains(['\n', '"', '\\']), "{kind}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_used_by_some_event() {
+        for key in Key::ALL {
+            assert!(
+                EventKind::ALL.iter().any(|kind| key.describes(*kind)),
+                "no event uses `{key}`"
+            );
+        }
+    }
+}
