@@ -1,0 +1,53 @@
+//! Every crate forbids unsafe code by its own first lines, and every room has
+//! a size that a newcomer can read in one sitting.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chancery_house::{crates, root};
+
+/// The longest room. The design asks for 100 to 400 lines; a little more is
+/// borne where a table is longer than that.
+const LONGEST: usize = 450;
+
+fn rooms(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the workspace") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rooms(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_crate_forbids_unsafe_code() {
+    for one in crates().values() {
+        let src = root().join(&one.folder).join("src");
+        for head in ["lib.rs", "main.rs"] {
+            if let Ok(text) = fs::read_to_string(src.join(head)) {
+                assert!(text.contains("#![forbid(unsafe_code)]"), "{}/src/{head}", one.folder);
+            }
+        }
+    }
+}
+
+#[test]
+fn rooms_are_small() {
+    let mut long = Vec::new();
+    for one in crates().values().filter(|one| !one.folder.starts_with("tests/")) {
+        let mut found = Vec::new();
+        rooms(&root().join(&one.folder).join("src"), &mut found);
+        for room in found {
+            let text = fs::read_to_string(&room).expect("a room");
+            // Inline tests at the end do not count.
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            let is_schema = room.file_name().is_some_and(|name| name == "schema.rs");
+            if lines > LONGEST && !is_schema {
+                long.push(format!("{} has {lines} lines", room.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
