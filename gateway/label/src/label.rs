@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caveat, HandlingCode, Level, ReleaseCode, Tlp};
+use crate::{Caveat, HandlingCode, Level, Pap, ReleaseCode, Tlp};
 
 /// What all markings on a message mean together.
 ///
@@ -24,6 +24,9 @@ pub struct Label {
     /// The TLP label, if one was given.
     #[serde(default)]
     pub tlp: Option<Tlp>,
+    /// The PAP label, if one was given.
+    #[serde(default)]
+    pub pap: Option<Pap>,
     /// Europol handling codes, all of which bind.
     #[serde(default)]
     pub handling: BTreeSet<HandlingCode>,
@@ -67,11 +70,18 @@ impl Label {
     /// # Errors
     /// [`EmptyIntersection`] where both limit release and have no code in common.
     pub fn join(&self, other: &Self) -> Result<Self, EmptyIntersection> {
-        let releasable_to = match (self.releasable_to.is_empty(), other.releasable_to.is_empty()) {
+        let releasable_to = match (
+            self.releasable_to.is_empty(),
+            other.releasable_to.is_empty(),
+        ) {
             (true, _) => other.releasable_to.clone(),
             (_, true) => self.releasable_to.clone(),
             _ => {
-                let both: BTreeSet<_> = self.releasable_to.intersection(&other.releasable_to).cloned().collect();
+                let both: BTreeSet<_> = self
+                    .releasable_to
+                    .intersection(&other.releasable_to)
+                    .cloned()
+                    .collect();
                 if both.is_empty() {
                     return Err(EmptyIntersection);
                 }
@@ -88,6 +98,7 @@ impl Label {
             caveats: &self.caveats | &other.caveats,
             releasable_to,
             tlp: self.tlp.max(other.tlp),
+            pap: self.pap.max(other.pap),
             handling: &self.handling | &other.handling,
             national,
         })
@@ -98,10 +109,12 @@ impl Label {
     #[must_use]
     pub fn dominates(&self, other: &Self) -> bool {
         let releasable = other.releasable_to.is_empty()
-            || (!self.releasable_to.is_empty() && self.releasable_to.is_subset(&other.releasable_to));
+            || (!self.releasable_to.is_empty()
+                && self.releasable_to.is_subset(&other.releasable_to));
         self.level >= other.level
             && self.caveats.is_superset(&other.caveats)
             && self.tlp >= other.tlp
+            && self.pap >= other.pap
             && self.handling.is_superset(&other.handling)
             && releasable
     }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::UnknownCode;
 
 /// A level of protection, lowest first, so that `<` compares protection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Level {
     /// Not classified (rank 0).
     #[default]

@@ -10,16 +10,27 @@
 #![forbid(unsafe_code)]
 
 mod caveat;
+mod country;
+mod error;
+mod fold;
+pub mod found;
 mod handling;
 mod label;
 mod level;
+pub mod marking;
+mod pap;
 mod releasability;
+pub mod schemes;
 mod tlp;
 
 pub use caveat::Caveat;
+pub use country::Country;
+pub use error::{Fault, LabelError, Place};
 pub use handling::HandlingCode;
 pub use label::{EmptyIntersection, Label, NationalMarking};
 pub use level::Level;
+pub use marking::{ReadOptions, Reading};
+pub use pap::Pap;
 pub use releasability::ReleaseCode;
 pub use tlp::Tlp;
 

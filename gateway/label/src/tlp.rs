@@ -30,7 +30,13 @@ pub enum Tlp {
 
 impl Tlp {
     /// All labels, widest audience first.
-    pub const ALL: [Self; 5] = [Self::Clear, Self::Green, Self::Amber, Self::AmberStrict, Self::Red];
+    pub const ALL: [Self; 5] = [
+        Self::Clear,
+        Self::Green,
+        Self::Amber,
+        Self::AmberStrict,
+        Self::Red,
+    ];
 
     /// The word after `TLP:`.
     #[must_use]

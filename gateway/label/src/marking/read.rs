@@ -1,0 +1,526 @@
+//! The grammar of a whole marking.
+//!
+//! ```text
+//! marking  = level? ( "[" scheme national "]" )? ( [",;"] group )*
+//! group    = caveat / TLP / PAP / handling code / release
+//! release  = ("RELEASABLE TO" / "REL TO") code *( ("," / "AND") code )
+//! ```
+//! A level may be followed by the national marking that it stands beside, or
+//! the national marking by it. Nothing may be said twice.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Fault, LabelError, Place, rule};
+use crate::fold::{self, Folded};
+use crate::marking::terms::{Candidate, choose};
+use crate::marking::{MAX_TEXT, ReadOptions, Reading, candidates, write};
+use crate::schemes::{Kind, Meaning, Schemes, Term, Value};
+use crate::{Caveat, Country, Label, Level, NationalMarking, ReleaseCode};
+
+/// Reads a whole marking.
+pub(crate) fn read(
+    schemes: &Schemes,
+    text: &str,
+    options: &ReadOptions,
+) -> Result<Reading, LabelError> {
+    if text.len() > MAX_TEXT {
+        return Err(LabelError::new(
+            Fault::TooLarge,
+            format!("a marking longer than {MAX_TEXT} bytes"),
+            Place::Whole,
+            rule::BUDGET,
+        ));
+    }
+    let folded = fold::fold_strict(text)?;
+    if folded.words().is_empty() {
+        return Err(LabelError::new(
+            Fault::Empty,
+            "no marking: unlabelled is not unclassified, write UNCLASSIFIED if it is",
+            Place::Whole,
+            rule::PRODUCT,
+        ));
+    }
+    let mut reader = Reader {
+        schemes,
+        options,
+        folded: &folded,
+        next: 0,
+        label: Label::default(),
+        grade: None,
+        beside: None,
+        values: Vec::new(),
+        notes: Vec::new(),
+    };
+    while reader.next < folded.words().len() {
+        reader.group()?;
+    }
+    reader.finish()
+}
+
+struct Reader<'a> {
+    schemes: &'a Schemes,
+    options: &'a ReadOptions,
+    folded: &'a Folded,
+    next: usize,
+    label: Label,
+    grade: Option<Candidate<'a>>,
+    /// The second of EU and national marking.
+    beside: Option<Candidate<'a>>,
+    values: Vec<&'a Value>,
+    notes: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn at(&self, word: usize) -> usize {
+        self.folded.words().get(word).map_or(0, |word| word.at)
+    }
+
+    fn error(&self, fault: Fault, what: impl Into<String>, rule: &'static str) -> LabelError {
+        LabelError::new(fault, what, Place::Character(self.at(self.next)), rule)
+    }
+
+    /// The longest known phrase that starts here, and its number of words.
+    fn phrase(&self) -> Option<(usize, &'a [Term])> {
+        let index = self.schemes.index();
+        let most = index.longest().min(self.folded.words().len() - self.next);
+        (1..=most).rev().find_map(|words| {
+            let terms = index.get(self.folded.span(self.next, self.next + words));
+            (!terms.is_empty()).then_some((words, terms))
+        })
+    }
+
+    fn group(&mut self) -> Result<(), LabelError> {
+        let word = self.folded.word(self.next);
+        if matches!(word, "," | ";") && self.next > 0 && self.next + 1 < self.folded.words().len() {
+            let before = self.folded.word(self.next - 1);
+            if !matches!(before, "," | ";") {
+                self.next += 1;
+                return Ok(());
+            }
+        }
+        if word == "[" {
+            return self.bracket();
+        }
+        let Some((words, terms)) = self.phrase() else {
+            return Err(self.unknown());
+        };
+        if terms
+            .iter()
+            .any(|term| matches!(term, Term::Grade { .. } | Term::Portion { .. }))
+        {
+            self.take_grade(terms)?;
+        } else if let Some(value) = self.value(terms) {
+            self.take_value(value, words)?;
+        } else if terms
+            .iter()
+            .any(|term| matches!(term, Term::Release { .. }))
+        {
+            self.next += words;
+            return self.release();
+        } else {
+            return Err(self.refused(terms));
+        }
+        self.next += words;
+        Ok(())
+    }
+
+    fn value(&self, terms: &[Term]) -> Option<&'a Value> {
+        terms.iter().find_map(|term| match *term {
+            Term::Value {
+                scheme,
+                category,
+                value,
+            } => self
+                .schemes
+                .all()
+                .get(scheme)?
+                .categories
+                .get(category)?
+                .values
+                .get(value),
+            Term::Grade { .. }
+            | Term::Portion { .. }
+            | Term::Release { .. }
+            | Term::Refused { .. } => None,
+        })
+    }
+
+    fn take_grade(&mut self, terms: &'a [Term]) -> Result<(), LabelError> {
+        let at = self.at(self.next);
+        let found = choose(
+            self.schemes,
+            terms,
+            self.options.country,
+            self.options.on,
+            at,
+        )
+        .map_err(|e| {
+            // A word that is refused for this country has the better reason.
+            if e.fault == Fault::Unknown {
+                self.refusal(terms).unwrap_or(e)
+            } else {
+                e
+            }
+        })?;
+        match (self.grade, self.beside) {
+            (None, _) => self.grade = Some(found),
+            (Some(first), None)
+                if (first.scheme.kind == Kind::Eu) != (found.scheme.kind == Kind::Eu) =>
+            {
+                if first.grade.eu != found.grade.eu {
+                    return Err(self.error(
+                        Fault::Conflict,
+                        format!(
+                            "{} beside {}: the two levels differ",
+                            found.grade.eu, first.grade.eu
+                        ),
+                        rule::EQUIVALENCE,
+                    ));
+                }
+                self.beside = Some(found);
+            }
+            _ => {
+                return Err(self.error(
+                    Fault::Conflict,
+                    "a second level: a marking has one",
+                    rule::FULL_MARKING,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// `[DEU GEHEIM]`: the national marking beside an EU level that is at
+    /// least as high.
+    fn bracket(&mut self) -> Result<(), LabelError> {
+        let Some(first) = self
+            .grade
+            .filter(|it| it.scheme.kind == Kind::Eu && self.beside.is_none())
+        else {
+            return Err(self.error(
+                Fault::Malformed,
+                "a bracketed national marking stands right after an EU level",
+                rule::PRODUCT,
+            ));
+        };
+        let id = self.folded.word(self.next + 1);
+        let Some(end) =
+            (self.next + 2..self.folded.words().len()).find(|&at| self.folded.word(at) == "]")
+        else {
+            return Err(self.error(Fault::Malformed, "the bracket is not closed", rule::PRODUCT));
+        };
+        let terms = self
+            .schemes
+            .index()
+            .get(self.folded.span(self.next + 2, end));
+        // Two grades of one State may share their words: the lowest that the
+        // EU level covers is meant, the EU level binds anyway.
+        let found = candidates(self.schemes, terms)
+            .filter(|it| it.scheme.id == id && it.scheme.kind != Kind::Eu)
+            .min_by_key(|it| it.grade.eu);
+        let Some(found) = found else {
+            return Err(self.error(
+                Fault::Unknown,
+                "the bracket does not name a scheme and one of its markings",
+                rule::EQUIVALENCE,
+            ));
+        };
+        if found.grade.eu > first.grade.eu {
+            return Err(self.error(
+                Fault::Conflict,
+                "the national marking is higher than the EU level beside it",
+                rule::EQUIVALENCE,
+            ));
+        }
+        self.beside = Some(found);
+        self.next = end + 1;
+        Ok(())
+    }
+
+    fn take_value(&mut self, value: &'a Value, words: usize) -> Result<(), LabelError> {
+        let ascii = self.folded.words().get(self.next..self.next + words);
+        if ascii.is_some_and(|words| words.iter().any(|word| !word.ascii)) {
+            return Err(self.error(
+                Fault::Unknown,
+                "codes are written without accents",
+                rule::TLP,
+            ));
+        }
+        let twice = match &value.means {
+            Meaning::Caveat(caveat) => !self.label.caveats.insert(*caveat),
+            Meaning::Handling(code) => !self.label.handling.insert(*code),
+            Meaning::Tlp(tlp) => self.label.tlp.replace(*tlp).is_some(),
+            Meaning::Pap(pap) => self.label.pap.replace(*pap).is_some(),
+            Meaning::ReleasableTo(codes) => {
+                let twice = !self.label.releasable_to.is_empty();
+                self.label.releasable_to.clone_from(codes);
+                twice
+            }
+        };
+        if twice {
+            return Err(self.error(
+                Fault::Conflict,
+                "said twice: a marking says everything once",
+                rule::PRODUCT,
+            ));
+        }
+        if !value.write {
+            self.notes
+                .push("an older name, written by its new one".to_owned());
+        }
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), LabelError> {
+        if !self.label.releasable_to.is_empty() {
+            return Err(self.error(
+                Fault::Conflict,
+                "said twice: a marking says everything once",
+                rule::PRODUCT,
+            ));
+        }
+        let mut codes = BTreeSet::new();
+        loop {
+            let word = self.folded.word(self.next);
+            if word.is_empty() {
+                return Err(self.error(
+                    Fault::Missing,
+                    "nobody to release to: name countries (alpha-3), EU or NATO",
+                    rule::RELEASABLE,
+                ));
+            }
+            let code = release_code(word).ok_or_else(|| {
+                self.error(
+                    Fault::Unknown,
+                    "not a country (ISO 3166-1 alpha-3), EU or NATO",
+                    rule::RELEASABLE,
+                )
+            })?;
+            if !codes.insert(code) {
+                return Err(self.error(
+                    Fault::Conflict,
+                    "the same recipient twice",
+                    rule::RELEASABLE,
+                ));
+            }
+            self.next += 1;
+            match self.folded.word(self.next) {
+                "AND" => self.next += 1,
+                "," if self.phrase_after_comma() => break,
+                "," => self.next += 1,
+                _ => break,
+            }
+        }
+        self.label.releasable_to = codes;
+        Ok(())
+    }
+
+    /// True if what follows the comma is another group and no recipient.
+    fn phrase_after_comma(&self) -> bool {
+        let after = self.folded.word(self.next + 1);
+        !after.is_empty() && release_code(after).is_none() && {
+            let index = self.schemes.index();
+            let words = self.folded.words().len();
+            (1..=index.longest())
+                .filter(|n| self.next + 1 + n <= words)
+                .any(|n| {
+                    !index
+                        .get(self.folded.span(self.next + 1, self.next + 1 + n))
+                        .is_empty()
+                })
+        }
+    }
+
+    fn refusal(&self, terms: &[Term]) -> Option<LabelError> {
+        terms.iter().find_map(|term| {
+            let Term::Refused { scheme, refused } = *term else {
+                return None;
+            };
+            let scheme = self.schemes.all().get(scheme)?;
+            let mine = scheme.kind != Kind::National
+                || self
+                    .options
+                    .country
+                    .is_none_or(|country| country.as_str() == scheme.id);
+            let one = scheme.refused.get(refused)?;
+            mine.then(|| self.error(Fault::Unknown, one.why.clone(), rule::EQUIVALENCE))
+        })
+    }
+
+    fn refused(&self, terms: &[Term]) -> LabelError {
+        self.refusal(terms).unwrap_or_else(|| self.unknown())
+    }
+
+    /// An unknown word, or one that only looks like a known one.
+    fn unknown(&self) -> LabelError {
+        let word = self.folded.word(self.next);
+        let rest = self.folded.span(self.next, self.folded.words().len());
+        let index = self.schemes.index();
+        let fold_seen = fold::fold(&fold::skeleton(rest));
+        let seen = fold_seen.span(0, fold_seen.words().len());
+        let looks = (1..=index.longest().min(fold_seen.words().len()))
+            .any(|n| seen != rest && !index.get(fold_seen.span(0, n)).is_empty());
+        if looks {
+            return self.error(
+                Fault::Suspicious,
+                "words that only look like a marking: a person must look",
+                rule::CONFUSABLE,
+            );
+        }
+        if word.starts_with("TLP") {
+            return self.error(
+                Fault::Unknown,
+                "not a TLP label: write TLP:RED, TLP:AMBER+STRICT, TLP:AMBER, TLP:GREEN or TLP:CLEAR without spaces",
+                rule::TLP,
+            );
+        }
+        self.error(
+            Fault::Unknown,
+            "not a word of any marking",
+            rule::FULL_MARKING,
+        )
+    }
+
+    fn finish(mut self) -> Result<Reading, LabelError> {
+        let Some(first) = self.grade else {
+            return self.without_grade();
+        };
+        let (eu, other) = match self.beside {
+            Some(beside) if first.scheme.kind == Kind::Eu => (Some(first), Some(beside)),
+            Some(beside) => (Some(beside), Some(first)),
+            None if first.scheme.kind == Kind::Eu => (Some(first), None),
+            None => (None, Some(first)),
+        };
+        self.label.level = eu.or(other).map_or(Level::Nc, |it| it.grade.eu);
+        if let Some(other) = other {
+            self.label.national = Some(NationalMarking {
+                country: other.scheme.id.clone(),
+                marking: other.written().to_owned(),
+            });
+            for meaning in &other.grade.implies {
+                if !imply(&mut self.label, meaning) {
+                    return Err(self.error(
+                        Fault::Conflict,
+                        "the marking leaves nobody to release to",
+                        rule::RELEASABLE,
+                    ));
+                }
+            }
+            self.say_dates(other);
+            self.notes.extend(other.grade.note.clone());
+        }
+        self.check_combination()?;
+        // Alone, a national marking is written as its State writes it.
+        let main = eu.unwrap_or(first);
+        let canonical = match (eu, other) {
+            (None, Some(other)) => {
+                let mut text = other.written().to_owned();
+                write::with_categories(&mut text, &self.label);
+                text
+            }
+            _ => write::format(&self.label),
+        };
+        Ok(Reading {
+            scheme: main.scheme.id.clone(),
+            grade: main.grade.code.clone(),
+            marking: main.written().to_owned(),
+            classified: main.grade.classified,
+            canonical,
+            label: self.label,
+            notes: self.notes,
+        })
+    }
+
+    fn say_dates(&mut self, it: Candidate<'_>) {
+        let on = self.options.on;
+        if let Some(until) = it.grade.until.filter(|until| *until <= on) {
+            self.notes.push(format!("no longer given since {until}"));
+        }
+        if let Some(from) = it.grade.from.filter(|from| *from > on) {
+            self.notes
+                .push(format!("not yet given on {on}: in use from {from}"));
+        }
+    }
+
+    /// Only TLP, PAP, `LIMITE` and handling codes: they limit sharing and use
+    /// of what is unclassified. The others add to a level.
+    fn without_grade(self) -> Result<Reading, LabelError> {
+        let adds = !self.label.releasable_to.is_empty()
+            || self
+                .label
+                .caveats
+                .iter()
+                .any(|caveat| *caveat != Caveat::Limite);
+        if adds {
+            return Err(LabelError::new(
+                Fault::Missing,
+                "no level: what stands here adds to a classification, write the level or UNCLASSIFIED",
+                Place::Whole,
+                rule::FULL_MARKING,
+            ));
+        }
+        let scheme = if self.label.tlp.is_some() {
+            "TLP"
+        } else if self.label.pap.is_some() {
+            "PAP"
+        } else if self.label.handling.is_empty() {
+            "EU"
+        } else {
+            "EUROPOL"
+        };
+        Ok(Reading {
+            scheme: scheme.to_owned(),
+            grade: String::new(),
+            marking: String::new(),
+            classified: false,
+            canonical: write::format(&self.label),
+            label: self.label,
+            notes: self.notes,
+        })
+    }
+
+    fn check_combination(&self) -> Result<(), LabelError> {
+        let code = self.label.level.code();
+        for value in &self.values {
+            if value.not_with.iter().any(|grade| grade == code) {
+                return Err(LabelError::new(
+                    Fault::Combination,
+                    format!("{} does not stand beside {code}", value.code),
+                    Place::Whole,
+                    rule::RELEASABLE,
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what a grade implies. False if it leaves nobody to release to.
+fn imply(label: &mut Label, meaning: &Meaning) -> bool {
+    match meaning {
+        Meaning::Caveat(caveat) => {
+            label.caveats.insert(*caveat);
+        }
+        Meaning::Handling(code) => {
+            label.handling.insert(*code);
+        }
+        Meaning::Tlp(tlp) => label.tlp = label.tlp.max(Some(*tlp)),
+        Meaning::Pap(pap) => label.pap = label.pap.max(Some(*pap)),
+        Meaning::ReleasableTo(codes) => {
+            if label.releasable_to.is_empty() {
+                label.releasable_to.clone_from(codes);
+            } else {
+                label.releasable_to.retain(|code| codes.contains(code));
+                return !label.releasable_to.is_empty();
+            }
+        }
+    }
+    true
+}
+
+/// A releasability code as written: an existing country, `EU` or `NATO`.
+fn release_code(word: &str) -> Option<ReleaseCode> {
+    let known = matches!(word, "EU" | "NATO") || word.parse::<Country>().is_ok();
+    known.then(|| word.parse().ok()).flatten()
+}
