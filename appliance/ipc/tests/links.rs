@@ -99,7 +99,10 @@ async fn threads_ask_at_once_and_see_the_server_change() {
         }
         serving.abort();
         let lost = lost.join().unwrap().unwrap_err();
-        assert_eq!(lost.kind(), ErrorKind::ConnectionReset);
+        // A task that is aborted gives its exchanges up one by one before the
+        // socket closes; a killed process (see `supervise.rs`) only closes.
+        let kinds = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
+        assert!(kinds.contains(&lost.kind()), "{lost}");
     });
 
     let begun = Instant::now();
