@@ -22,17 +22,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod actor;
-mod catalogue;
+pub mod actor;
+pub mod catalogue;
+pub mod checkpoint;
 mod escape;
-mod event;
-mod record;
-mod value;
+pub mod event;
+pub mod record;
+pub mod tree;
+pub mod value;
 
 pub use actor::{Actor, InvalidName, LogId, PeerId, ProcessName};
 pub use catalogue::{EventKind, Key, Severity, UnknownName};
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey};
 pub use event::{Details, Event};
 pub use record::{Record, RecordError, leaf_hash};
+pub use tree::{
+    Frontier, LeafHashes, Staged, Tree, TreeError, verify_consistency, verify_inclusion,
+};
 pub use value::Value;
 
 /// A SHA-256 hash: of a leaf, a node, a root.
