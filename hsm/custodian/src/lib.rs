@@ -1,2 +1,33 @@
-//! The custody protocol: client, server, role table, roster.
+//! The custody protocol: what goes over the socket between those who use keys
+//! and the one process that holds them.
+//!
+//! [`CustodyClient`] is the users' end and implements the capability traits of
+//! `chancery-hsm-api`. [`Server`] is the custodian's end: it looks up in the
+//! role table ([`may`]) whether this client may ask this, bounds how much is
+//! asked at once, asks the token, counts, and records what it refused in its
+//! own hash-chained log ([`ChainLog`]). Checkpoints of the audit log go through
+//! the [`Book`], which signs only what extends what it signed before.
+//!
+//! Nothing here opens a socket: bytes in, bytes out.
 #![forbid(unsafe_code)]
+
+mod book;
+mod chain;
+mod client;
+mod gate;
+pub mod note;
+mod protocol;
+mod roles;
+mod server;
+mod settings;
+
+pub use book::Book;
+pub use chain::{ChainError, ChainLog, Event, Head, Outcome, Recorder, verify_chain};
+pub use client::CustodyClient;
+pub use gate::{Limit, Limits};
+pub use protocol::{
+    Answer, MAX_MAC_DATA, MAX_RANDOM, MAX_REQUEST, Operation, Request, Status, Tally,
+};
+pub use roles::{Client, may};
+pub use server::Server;
+pub use settings::{CustodianSettings, Hardening, ModuleKind, PinSource, TokenSettings};
