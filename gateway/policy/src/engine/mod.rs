@@ -1,0 +1,176 @@
+//! The decision: code and rule text, both must agree to permit.
+
+mod context;
+mod line;
+mod load;
+
+use std::collections::HashMap;
+
+use cedar_policy::{AuthorizationError, Authorizer, Decision as CedarDecision, Entities, PolicyId, PolicySet, Request};
+use chancery_label::{HandlingCode, Level};
+
+use crate::decision::{About, Alarm, Decision, Obligation};
+use crate::facts::Facts;
+use crate::gate::{Effect, Gate};
+use crate::lattice;
+use crate::texts::PolicyTexts;
+
+pub use load::PolicyError;
+
+/// A loaded policy set, ready to decide.
+#[derive(Debug)]
+pub struct Engine {
+    policies: PolicySet,
+    rules: HashMap<PolicyId, Rule>,
+    words: context::Words,
+    authorizer: Authorizer,
+    nothing: Entities,
+    hash: [u8; 32],
+}
+
+/// One rule of the set: a `forbid` with its annotations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The gate that it states.
+    pub gate: Gate,
+    /// What it does when it fires.
+    pub effect: Effect,
+    /// What it says, in one sentence.
+    pub says: String,
+    /// The file that it stands in.
+    pub file: String,
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// Reads and validates a whole policy set.
+    ///
+    /// # Errors
+    /// [`PolicyError`] with everything that is wrong; nothing is half loaded.
+    pub fn load(texts: &PolicyTexts) -> Result<Self, PolicyError> {
+        load::load(texts, load::Completeness::Required)
+    }
+
+    /// Reads and validates a set that may lack shipped gates: for studying what
+    /// a change would do. Gates stated in code still refuse.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], but for missing gates.
+    pub fn load_for_study(texts: &PolicyTexts) -> Result<Self, PolicyError> {
+        load::load(texts, load::Completeness::NotRequired)
+    }
+
+    /// The shipped policy set.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; the tests load the same texts, so that it does not happen.
+    pub fn shipped() -> Result<Self, PolicyError> {
+        Self::load(&PolicyTexts::shipped())
+    }
+
+    /// Decides.
+    #[must_use]
+    pub fn decide(&self, facts: &Facts) -> Decision {
+        let about = About {
+            id: facts.id.clone(),
+            facts: facts.digest(),
+            policy: self.hash,
+        };
+        let text = match self.ask_rules(facts) {
+            Ok(fired) => fired,
+            Err(alarms) => return Decision::malformed(about, alarms),
+        };
+        let code = lattice::fired(facts);
+        let alarms = compare(&code, &text);
+        if !alarms.is_empty() {
+            return Decision::malformed(about, alarms);
+        }
+        let denied = text.iter().any(|(_, effect)| *effect == Effect::Deny);
+        let obligations = if denied { Vec::new() } else { obligations(facts) };
+        Decision::of(about, &text, obligations)
+    }
+
+    /// Hash of the policy set: [`PolicyTexts::hash`].
+    #[must_use]
+    pub const fn policy_hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The rules that state this gate, with this effect or any.
+    pub fn rules_of(&self, gate: Gate, effect: Option<Effect>) -> impl Iterator<Item = &Rule> {
+        let mut rules: Vec<_> = self
+            .rules
+            .values()
+            .filter(|rule| rule.gate == gate && effect.is_none_or(|wanted| wanted == rule.effect))
+            .collect();
+        rules.sort_by(|a, b| (a.effect, &a.file, &a.says).cmp(&(b.effect, &b.file, &b.says)));
+        rules.into_iter()
+    }
+
+    /// The gates that the rule texts say fire, or what went wrong.
+    fn ask_rules(&self, facts: &Facts) -> Result<Vec<(Gate, Effect)>, Vec<Alarm>> {
+        let unexpected = |what: String| vec![Alarm::Unexpected { what }];
+        let request: Request = self.words.request(facts).map_err(unexpected)?;
+        let response = self.authorizer.is_authorized(&request, &self.policies, &self.nothing);
+        // Cedar skips a rule that fails and may answer Allow: any error refuses.
+        let failed: Vec<Alarm> = response
+            .diagnostics()
+            .errors()
+            .map(|AuthorizationError::PolicyEvaluationError(error)| Alarm::RuleFailed {
+                rule: error.policy_id().to_string(),
+            })
+            .collect();
+        if !failed.is_empty() {
+            return Err(failed);
+        }
+        match response.decision() {
+            CedarDecision::Allow => Ok(Vec::new()),
+            CedarDecision::Deny => {
+                let mut fired = Vec::new();
+                for id in response.diagnostics().reason() {
+                    let rule = self.rules.get(id).ok_or_else(|| unexpected(format!("rule {id}")))?;
+                    if rule.gate == Gate::MALFORMED {
+                        return Err(vec![Alarm::Inconsistent]);
+                    }
+                    fired.push((rule.gate, rule.effect));
+                }
+                if fired.is_empty() {
+                    return Err(unexpected("a refusal without a rule".to_owned()));
+                }
+                Ok(fired)
+            }
+        }
+    }
+}
+
+/// Where code and rule text disagree about a gate that both state.
+fn compare(code: &[(Gate, Effect)], text: &[(Gate, Effect)]) -> Vec<Alarm> {
+    lattice::mandatory()
+        .filter_map(|stated| {
+            let lattice = code.contains(&stated);
+            (lattice != text.contains(&stated)).then_some(Alarm::Disagreement {
+                gate: stated.0,
+                lattice,
+            })
+        })
+        .collect()
+}
+
+/// What goes with a release of these facts.
+fn obligations(facts: &Facts) -> Vec<Obligation> {
+    let mut all = Vec::new();
+    if facts.classification >= Level::Confidential {
+        all.extend([Obligation::RegisterBothEnds, Obligation::ReceiptRequired]);
+    }
+    if facts.handling_codes.contains(&HandlingCode::H1) {
+        all.push(Obligation::NotForJudicialProceedings);
+    }
+    if facts.tlp.is_some() && facts.classification > Level::Nc {
+        all.push(Obligation::TlpBesideClassification);
+    }
+    if facts.is_external() {
+        all.push(Obligation::ByCentralRegistry);
+    }
+    all
+}
