@@ -8,6 +8,7 @@
 //!   control socket (`chancery run`), or systemd on an appliance.
 //! * [`Client`]: the newest connection to a server, renewed when that server
 //!   was restarted. [`blocking::Channel`] is the same for code without a runtime.
+//! * [`supervise`]: starts the daemons, wires them together, restarts them.
 //!
 //! Authority is a socket: whoever holds the end of a tag may ask what that tag
 //! stands for. The peer's uid is looked at as a second check.
@@ -21,6 +22,7 @@ mod exchange;
 mod limits;
 mod links;
 mod peer;
+pub mod supervise;
 mod wire;
 
 pub use connection::{Caller, Incoming, IncomingStream, connection};
