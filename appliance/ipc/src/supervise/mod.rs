@@ -7,6 +7,7 @@
 //! itself, so nothing outlives the supervisor, even one that was killed.
 
 mod backoff;
+mod node;
 mod plan;
 mod process;
 mod run;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::links::{Command, Tag};
 
+pub use node::{Programs, node};
 pub use plan::PlanError;
 
 /// A daemon to run.
