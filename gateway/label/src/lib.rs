@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod caveat;
+pub mod codec;
 mod country;
 mod error;
 mod fold;

@@ -14,8 +14,10 @@ mod write;
 
 use time::Date;
 
+use crate::error::rule;
+use crate::fold;
 use crate::schemes::{Schemes, shipped};
-use crate::{Country, Label, LabelError, Level};
+use crate::{Country, Label, LabelError, Level, NationalMarking, Place};
 
 pub(crate) use terms::candidates;
 pub use write::format;
@@ -92,4 +94,16 @@ pub fn read_with(
     options: &ReadOptions,
 ) -> Result<Reading, LabelError> {
     read::read(schemes, text, options)
+}
+
+/// Reads `DEU GEHEIM`, a national marking with its scheme, that stands beside
+/// an EU level and is not above it.
+pub(crate) fn national(schemes: &Schemes, text: &str, level: Level) -> Result<NationalMarking, LabelError> {
+    let folded = fold::fold_strict(text)?;
+    read::beside(schemes, &folded, 0, folded.words().len(), level)
+        .map(|it| NationalMarking {
+            country: it.scheme.id.clone(),
+            marking: it.written().to_owned(),
+        })
+        .map_err(|(fault, what)| LabelError::new(fault, what, Place::Field("national".to_owned()), rule::EQUIVALENCE))
 }

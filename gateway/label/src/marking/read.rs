@@ -203,35 +203,13 @@ impl<'a> Reader<'a> {
                 rule::PRODUCT,
             ));
         };
-        let id = self.folded.word(self.next + 1);
         let Some(end) =
             (self.next + 2..self.folded.words().len()).find(|&at| self.folded.word(at) == "]")
         else {
             return Err(self.error(Fault::Malformed, "the bracket is not closed", rule::PRODUCT));
         };
-        let terms = self
-            .schemes
-            .index()
-            .get(self.folded.span(self.next + 2, end));
-        // Two grades of one State may share their words: the lowest that the
-        // EU level covers is meant, the EU level binds anyway.
-        let found = candidates(self.schemes, terms)
-            .filter(|it| it.scheme.id == id && it.scheme.kind != Kind::Eu)
-            .min_by_key(|it| it.grade.eu);
-        let Some(found) = found else {
-            return Err(self.error(
-                Fault::Unknown,
-                "the bracket does not name a scheme and one of its markings",
-                rule::EQUIVALENCE,
-            ));
-        };
-        if found.grade.eu > first.grade.eu {
-            return Err(self.error(
-                Fault::Conflict,
-                "the national marking is higher than the EU level beside it",
-                rule::EQUIVALENCE,
-            ));
-        }
+        let found = beside(self.schemes, self.folded, self.next + 1, end, first.grade.eu)
+            .map_err(|(fault, what)| self.error(fault, what, rule::EQUIVALENCE))?;
         self.beside = Some(found);
         self.next = end + 1;
         Ok(())
@@ -523,4 +501,27 @@ fn imply(label: &mut Label, meaning: &Meaning) -> bool {
 fn release_code(word: &str) -> Option<ReleaseCode> {
     let known = matches!(word, "EU" | "NATO") || word.parse::<Country>().is_ok();
     known.then(|| word.parse().ok()).flatten()
+}
+
+/// The national marking of the words `from..to` (`DEU GEHEIM`) beside an EU
+/// level that is at least as high.
+pub(crate) fn beside<'a>(
+    schemes: &'a Schemes,
+    folded: &Folded,
+    from: usize,
+    to: usize,
+    level: Level,
+) -> Result<Candidate<'a>, (Fault, &'static str)> {
+    let id = folded.word(from);
+    let terms = schemes.index().get(folded.span(from + 1, to));
+    // Two grades of one State may share their words: the lowest is meant, the
+    // EU level binds anyway.
+    let found = candidates(schemes, terms)
+        .filter(|it| it.scheme.id == id && it.scheme.kind != Kind::Eu)
+        .min_by_key(|it| it.grade.eu)
+        .ok_or((Fault::Unknown, "not a scheme and one of its markings, such as [DEU GEHEIM]"))?;
+    if found.grade.eu > level {
+        return Err((Fault::Conflict, "the national marking is higher than the EU level beside it"));
+    }
+    Ok(found)
 }

@@ -20,6 +20,7 @@ use time::Date;
 use crate::{Caveat, HandlingCode, Level, Pap, ReleaseCode, Tlp};
 
 pub use cases::{Case, Cases, Mismatch, run_cases};
+pub(crate) use check::is_oid;
 pub use check::{Problem, check_dir, check_schemes};
 pub(crate) use index::{Index, Term};
 pub use load::{load_dir, parse_cases, parse_scheme};
