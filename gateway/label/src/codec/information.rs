@@ -199,9 +199,15 @@ fn scheme_of<'a>(schemes: &'a Schemes, information: &Information) -> Result<&'a 
 pub(crate) fn grade_of<'a>(schemes: &'a Schemes, scheme: &'a Scheme, text: &str) -> Result<&'a Grade, LabelError> {
     let folded = fold::fold_strict(text)?;
     let terms = schemes.index().get(folded.span(0, folded.words().len()));
+    let key = folded.span(0, folded.words().len());
+    let wire = scheme
+        .grades
+        .iter()
+        .filter(|grade| grade.wire.iter().any(|name| fold::key(name) == key));
     let mut found = marking::candidates(schemes, terms)
         .filter(|it| it.scheme.id == scheme.id)
-        .map(|it| it.grade);
+        .map(|it| it.grade)
+        .chain(wire);
     let first = found.next().ok_or_else(|| {
         field(
             Fault::Unknown,

@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
 
     fn take_value(&mut self, value: &'a Value, words: usize) -> Result<(), LabelError> {
         let ascii = self.folded.words().get(self.next..self.next + words);
-        if ascii.is_some_and(|words| words.iter().any(|word| !word.ascii)) {
+        if value.code.is_ascii() && ascii.is_some_and(|words| words.iter().any(|word| !word.ascii)) {
             return Err(self.error(
                 Fault::Unknown,
                 "codes are written without accents",

@@ -74,8 +74,12 @@ pub(crate) fn choose<'a>(
     if mine.is_empty() {
         return Err(not_of(&all, country, at));
     }
-    let States { text, more } = states(&mine);
-    if more {
+    let States { mut text, more } = states(&mine);
+    let none: Vec<_> = if country.is_none() { no_level(schemes, terms) } else { Vec::new() };
+    for id in &none {
+        text.push_str(&format!(", {id} (none)"));
+    }
+    if more || !none.is_empty() {
         return Err(LabelError::new(
             Fault::Ambiguous,
             format!("a national marking without its country, used by {text}: give the country"),
@@ -106,6 +110,19 @@ pub(crate) fn choose<'a>(
     mine.into_iter()
         .max_by_key(|it| it.grade.from)
         .ok_or_else(|| not_of(&all, country, at))
+}
+
+/// States that know the words and have no such level.
+fn no_level<'a>(schemes: &'a Schemes, terms: &[Term]) -> Vec<&'a str> {
+    terms
+        .iter()
+        .filter_map(|term| match *term {
+            Term::Refused { scheme, .. } => schemes.all().get(scheme),
+            Term::Grade { .. } | Term::Portion { .. } | Term::Value { .. } | Term::Release { .. } => None,
+        })
+        .filter(|scheme| scheme.kind == Kind::National)
+        .map(|scheme| scheme.id.as_str())
+        .collect()
 }
 
 struct States {

@@ -233,6 +233,9 @@ fn clashes(schemes: &Schemes) -> Vec<(String, &'static str)> {
                 "is in two schemes and no country decides between them",
             ));
         }
+        if twins(schemes, terms) {
+            found.push((phrase.to_owned(), "stands for two grades of one State at the same time: say `shared = true`"));
+        }
         if !fixed.is_empty() && terms.iter().map(of).any(national) {
             found.push((
                 phrase.to_owned(),
@@ -242,6 +245,17 @@ fn clashes(schemes: &Schemes) -> Vec<(String, &'static str)> {
     }
     found.sort();
     found
+}
+
+/// True if two grades of one scheme share the phrase and their days.
+fn twins(schemes: &Schemes, terms: &[Term]) -> bool {
+    let grades: Vec<_> = crate::marking::candidates(schemes, terms).collect();
+    pairs(&grades).any(|(a, b)| {
+        a.scheme.id == b.scheme.id
+            && a.grade.code < b.grade.code
+            && !(a.grade.shared && b.grade.shared)
+            && overlap(a.grade, b.grade)
+    })
 }
 
 fn same_meaning(schemes: &Schemes, terms: &[Term]) -> bool {

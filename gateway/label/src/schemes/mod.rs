@@ -176,9 +176,13 @@ pub struct Grade {
     /// False for a marking that protects like `eu` and is no classification.
     #[serde(default = "yes")]
     pub classified: bool,
-    /// False if two schemes' grades must not be exchanged through this one.
+    /// False for a grade that translation refuses to give or take.
     #[serde(default = "yes")]
     pub translates: bool,
+    /// True if its words stood for other grades at the same time: reading them
+    /// then is refused as ambiguous.
+    #[serde(default)]
+    pub shared: bool,
     /// EU levels above or below its own that the State protects with this
     /// grade for want of an equal one: translation may use it, and says so.
     #[serde(default)]
@@ -188,6 +192,12 @@ pub struct Grade {
     /// Other ways to write it: read, never written.
     #[serde(default)]
     pub also: Vec<String>,
+    /// Names in structured labels of this policy, where they differ.
+    #[serde(default)]
+    pub wire: Vec<String>,
+    /// MISP tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misp: Option<String>,
     /// Portion marks, the one that is written first.
     #[serde(default)]
     pub portion: Vec<String>,

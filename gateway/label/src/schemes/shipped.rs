@@ -29,7 +29,40 @@ macro_rules! shipped {
 }
 
 /// Every scheme of `config/schemes`; a test compares this list with the folder.
-pub static SHIPPED: &[Shipped] = shipped!["eu", "tlp",];
+pub static SHIPPED: &[Shipped] = shipped![
+    "austria",
+    "belgium",
+    "bulgaria",
+    "croatia",
+    "cyprus",
+    "czechia",
+    "denmark",
+    "estonia",
+    "eu",
+    "europol",
+    "finland",
+    "france",
+    "germany",
+    "greece",
+    "hungary",
+    "ireland",
+    "italy",
+    "latvia",
+    "lithuania",
+    "luxembourg",
+    "malta",
+    "nato",
+    "netherlands",
+    "pap",
+    "poland",
+    "portugal",
+    "romania",
+    "slovakia",
+    "slovenia",
+    "spain",
+    "sweden",
+    "tlp",
+];
 
 static IN_FORCE: OnceLock<Result<Schemes, LabelError>> = OnceLock::new();
 
