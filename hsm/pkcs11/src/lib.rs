@@ -1,2 +1,30 @@
 //! Keys in a PKCS#11 token: the one crate that names cryptoki.
+//!
+//! [`Module`] is the loaded library, one per process. [`Token`] is one token
+//! in it, logged in, and implements every capability of `chancery-hsm-api`.
+//! Private and secret keys are generated in the token and never leave it; what
+//! each may do is fixed by its template and checked whenever it is looked up.
 #![forbid(unsafe_code)]
+
+mod config;
+mod content;
+mod fault;
+mod keys;
+mod mac;
+mod module;
+mod names;
+mod pairs;
+mod pin;
+mod pool;
+mod provision;
+mod random;
+mod selftest;
+mod template;
+mod token;
+mod tries;
+
+pub use config::{Quirks, TokenConfig};
+pub use module::{Module, TokenIdentity};
+pub use pin::{Pin, PinError};
+pub use token::Token;
+pub use tries::{MAX_UNFINISHED, MAX_WRONG, Tries};

@@ -1,0 +1,257 @@
+//! Where the keys are: handles found by label, checked, and kept for one login.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock};
+
+use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo, KeyRole};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+
+use crate::Quirks;
+use crate::fault::Fault;
+use crate::names;
+use crate::pool::Call;
+use crate::template::{Purpose, what_is_wrong};
+
+/// The keys of the token that were used since the last login.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    quirks: Quirks,
+    /// By label; each with the login in which it was found.
+    hidden: RwLock<HashMap<String, (u64, ObjectHandle)>>,
+    public: RwLock<HashMap<String, (u64, Vec<u8>)>>,
+    /// The newest generation of each role.
+    newest: RwLock<BTreeMap<KeyRole, u32>>,
+}
+
+impl Keys {
+    pub(crate) fn new(quirks: Quirks) -> Self {
+        Self {
+            quirks,
+            hidden: RwLock::default(),
+            public: RwLock::default(),
+            newest: RwLock::default(),
+        }
+    }
+
+    /// The generation that new things are made with; 1 for a role never seen.
+    pub(crate) fn newest(&self, role: &KeyRole) -> u32 {
+        let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
+        newest.get(role).copied().unwrap_or(1)
+    }
+
+    /// The private or secret key of a role.
+    pub(crate) fn hidden(
+        &self,
+        call: &Call<'_>,
+        role: &KeyRole,
+        generation: u32,
+    ) -> Result<ObjectHandle, Fault> {
+        let label = names::label(role, generation);
+        let known = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((epoch, handle)) = known.get(&label)
+            && *epoch == call.epoch
+        {
+            return Ok(*handle);
+        }
+        drop(known);
+        let purpose = Purpose::of(role);
+        let session = call.session()?;
+        let handle = find_hidden(session, &label, purpose, self.quirks)?;
+        let mut known = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(label, (call.epoch, handle));
+        Ok(handle)
+    }
+
+    /// The public key of a role: the uncompressed point.
+    pub(crate) fn public(
+        &self,
+        call: &Call<'_>,
+        role: &KeyRole,
+        generation: u32,
+    ) -> Result<Vec<u8>, Fault> {
+        if !role.is_key_pair() {
+            let detail = format!("{role} has no public half");
+            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
+        }
+        let label = names::label(role, generation);
+        let known = self.public.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((epoch, point)) = known.get(&label)
+            && *epoch == call.epoch
+        {
+            return Ok(point.clone());
+        }
+        drop(known);
+        let point = find_public(call.session()?, &label)?;
+        let mut known = self.public.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(label, (call.epoch, point.clone()));
+        Ok(point)
+    }
+
+    /// Looks at every key of the token; what has a role here is told, with its
+    /// public half. Two private or secret keys of one label, or a key that may
+    /// do more than its role, are refused.
+    pub(crate) fn inventory(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>, Fault> {
+        let session = call.session()?;
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for class in [ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY] {
+            let template = [Attribute::Class(class), Attribute::Token(true)];
+            for handle in session.find_objects(&template)? {
+                let Some(label) = label_of(session, handle)? else {
+                    continue;
+                };
+                let Some((role, generation)) = names::parse(&label) else {
+                    tracing::debug!("the token has a key that has no role here");
+                    continue;
+                };
+                if !seen.insert(label.clone()) {
+                    return Err(twice(&label).into());
+                }
+                self.hidden(call, &role, generation)?;
+                let public = if role.is_key_pair() {
+                    Some(self.public(call, &role, generation)?)
+                } else {
+                    None
+                };
+                found.push(KeyInfo {
+                    role,
+                    generation,
+                    public,
+                });
+            }
+        }
+        found.sort_by(|a, b| (&a.role, a.generation).cmp(&(&b.role, b.generation)));
+        let newest = found
+            .iter()
+            .map(|key| (key.role.clone(), key.generation))
+            .collect();
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = newest;
+        Ok(found)
+    }
+}
+
+const WHAT: &str = "look up a key";
+
+/// The one private or secret key with that label, if it is as it should be.
+pub(crate) fn find_hidden(
+    session: &Session,
+    label: &str,
+    purpose: Purpose,
+    quirks: Quirks,
+) -> Result<ObjectHandle, Fault> {
+    let template = [
+        Attribute::Class(purpose.class()),
+        Attribute::Token(true),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ];
+    let found = session.find_objects(&template)?;
+    let handle = match found.as_slice() {
+        [] => {
+            let detail = format!("the token has no key {label}: provision it");
+            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
+        }
+        [one] => *one,
+        _ => return Err(twice(label).into()),
+    };
+    let id = session.get_attributes(handle, &[AttributeType::Id])?;
+    if id != [Attribute::Id(names::id(label))] {
+        return Err(refused(label, "it has another CKA_ID than this role's keys").into());
+    }
+    if let Some(wrong) = what_is_wrong(session, handle, purpose, quirks)? {
+        return Err(refused(label, &wrong).into());
+    }
+    Ok(handle)
+}
+
+fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
+    let template = [
+        Attribute::Class(ObjectClass::PUBLIC_KEY),
+        Attribute::Token(true),
+        Attribute::Label(label.as_bytes().to_vec()),
+        Attribute::Id(names::id(label)),
+    ];
+    let found = session.find_objects(&template)?;
+    let handle = match found.as_slice() {
+        [] => {
+            let detail = format!("the token has no public key {label}: provision it");
+            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
+        }
+        [one] => *one,
+        _ => return Err(refused(label, "two public keys have this label").into()),
+    };
+    let point = match session
+        .get_attributes(handle, &[AttributeType::EcPoint])?
+        .pop()
+    {
+        Some(Attribute::EcPoint(bytes)) => raw_point(&bytes).map(<[u8]>::to_vec),
+        _ => None,
+    };
+    point.ok_or_else(|| refused(label, "its public key is no point of P-256").into())
+}
+
+/// The point itself: some tokens give it as it is, others as an OCTET STRING
+/// in DER, as PKCS#11 2.40 says.
+fn raw_point(bytes: &[u8]) -> Option<&[u8]> {
+    let point = match bytes.strip_prefix(&[0x04, 0x41]) {
+        Some(inner) if inner.len() == 65 => inner,
+        _ => bytes,
+    };
+    p256::PublicKey::from_sec1_bytes(point).ok()?;
+    (point.len() == 65).then_some(point)
+}
+
+fn label_of(session: &Session, handle: ObjectHandle) -> Result<Option<String>, Fault> {
+    Ok(
+        match session
+            .get_attributes(handle, &[AttributeType::Label])?
+            .pop()
+        {
+            Some(Attribute::Label(bytes)) => String::from_utf8(bytes).ok(),
+            _ => None,
+        },
+    )
+}
+
+fn twice(label: &str) -> KeyError {
+    refused(
+        label,
+        "two private or secret keys have this label: one was put there by someone else",
+    )
+}
+
+fn refused(label: &str, why: &str) -> KeyError {
+    KeyError::new(
+        KeyErrorKind::Config,
+        WHAT,
+        format!("the key {label} is refused: {why}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::elliptic_curve::sec1::ToEncodedPoint as _;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_point_are_read_and_nothing_else() {
+        let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+        let point = secret
+            .public_key()
+            .to_encoded_point(false)
+            .as_bytes()
+            .to_vec();
+        let mut der = vec![0x04, 0x41];
+        der.extend_from_slice(&point);
+        assert_eq!(raw_point(&point), Some(point.as_slice()));
+        assert_eq!(raw_point(&der), Some(point.as_slice()));
+        let mut off = point.clone();
+        off[64] ^= 1;
+        for bad in [&off[..], &point[..64], &der[..66], &[]] {
+            assert_eq!(raw_point(bad), None);
+        }
+        let short = secret.public_key().to_encoded_point(true);
+        assert_eq!(raw_point(short.as_bytes()), None);
+    }
+}

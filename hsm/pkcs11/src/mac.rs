@@ -1,0 +1,36 @@
+//! Keyed digests.
+
+use chancery_hsm_api::{KeyError, KeyErrorKind, KeyRole, MacUse, Macs};
+use cryptoki::mechanism::Mechanism;
+
+use crate::Token;
+use crate::fault::Fault;
+use crate::pool::Call;
+
+const WHAT: &str = "compute a keyed digest";
+
+impl Macs for Token {
+    fn mac(&self, usage: MacUse, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        let role = KeyRole::Mac(usage);
+        let generation = self.keys.newest(&role);
+        self.pool
+            .run(WHAT, |call| self.mac_with(call, &role, generation, data))
+    }
+}
+
+impl Token {
+    pub(crate) fn mac_with(
+        &self,
+        call: &Call<'_>,
+        role: &KeyRole,
+        generation: u32,
+        data: &[u8],
+    ) -> Result<[u8; 32], Fault> {
+        let key = self.keys.hidden(call, role, generation)?;
+        let mac = call.session()?.sign(&Mechanism::Sha256Hmac, key, data)?;
+        mac.try_into().map_err(|_| {
+            let detail = "the token's digest has another length than 32 bytes";
+            KeyError::new(KeyErrorKind::Unsupported, WHAT, detail).into()
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! What each key may do: set when it is made, checked whenever it is looked up.
+
+use chancery_hsm_api::KeyRole;
+use cryptoki::error::Error;
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+
+use crate::Quirks;
+
+/// P-256 as an object identifier in DER (1.2.840.10045.3.1.7).
+const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+/// The one thing that a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// AES-256: wraps and unwraps content keys, nothing else.
+    Wrap,
+    /// HMAC-SHA-256.
+    Mac,
+    /// ECDSA P-256.
+    Sign,
+    /// ECDH P-256.
+    Agree,
+}
+
+impl Purpose {
+    pub(crate) const fn of(role: &KeyRole) -> Self {
+        match role {
+            KeyRole::Kek(_) => Self::Wrap,
+            KeyRole::Mac(_) => Self::Mac,
+            KeyRole::AuditCheckpoint | KeyRole::PgpSign | KeyRole::Tls(_) => Self::Sign,
+            KeyRole::PgpDecrypt => Self::Agree,
+        }
+    }
+
+    pub(crate) const fn is_pair(self) -> bool {
+        matches!(self, Self::Sign | Self::Agree)
+    }
+
+    pub(crate) const fn class(self) -> ObjectClass {
+        if self.is_pair() {
+            ObjectClass::PRIVATE_KEY
+        } else {
+            ObjectClass::SECRET_KEY
+        }
+    }
+
+    const fn key_type(self) -> KeyType {
+        match self {
+            Self::Wrap => KeyType::AES,
+            Self::Mac => KeyType::GENERIC_SECRET,
+            Self::Sign | Self::Agree => KeyType::EC,
+        }
+    }
+
+    /// How a key of this purpose is made.
+    pub(crate) const fn generation(self) -> Mechanism<'static> {
+        match self {
+            Self::Wrap => Mechanism::AesKeyGen,
+            Self::Mac => Mechanism::GenericSecretKeyGen,
+            Self::Sign | Self::Agree => Mechanism::EccKeyPairGen,
+        }
+    }
+
+    /// The only mechanism that may use it.
+    const fn mechanism(self) -> MechanismType {
+        match self {
+            Self::Wrap => MechanismType::AES_KEY_WRAP,
+            Self::Mac => MechanismType::SHA256_HMAC,
+            Self::Sign => MechanismType::ECDSA,
+            Self::Agree => MechanismType::ECDH1_DERIVE,
+        }
+    }
+
+    /// What the key may do and may not, one flag each.
+    fn usage(self) -> Vec<Attribute> {
+        let mut flags = vec![
+            Attribute::Decrypt(false),
+            Attribute::Sign(matches!(self, Self::Mac | Self::Sign)),
+            Attribute::Unwrap(self == Self::Wrap),
+            Attribute::Derive(self == Self::Agree),
+        ];
+        if !self.is_pair() {
+            flags.extend([
+                Attribute::Encrypt(false),
+                Attribute::Verify(false),
+                Attribute::Wrap(self == Self::Wrap),
+            ]);
+        }
+        flags
+    }
+}
+
+/// The template of the private or secret key.
+pub(crate) fn hidden_half(purpose: Purpose, label: &str, quirks: Quirks) -> Vec<Attribute> {
+    let mut template = vec![
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Modifiable(false),
+        Attribute::Label(label.as_bytes().to_vec()),
+        Attribute::Id(crate::names::id(label)),
+    ];
+    if !purpose.is_pair() {
+        template.push(Attribute::ValueLen(32.into()));
+    }
+    template.extend(purpose.usage());
+    if quirks.allowed_mechanisms {
+        template.push(Attribute::AllowedMechanisms(vec![purpose.mechanism()]));
+    }
+    template
+}
+
+/// The template of the public key.
+pub(crate) fn public_half(purpose: Purpose, label: &str) -> Vec<Attribute> {
+    vec![
+        Attribute::Token(true),
+        Attribute::Private(false),
+        Attribute::Modifiable(false),
+        Attribute::EcParams(P256.to_vec()),
+        Attribute::Verify(purpose == Purpose::Sign),
+        Attribute::Encrypt(false),
+        Attribute::Wrap(false),
+        Attribute::Label(label.as_bytes().to_vec()),
+        Attribute::Id(crate::names::id(label)),
+    ]
+}
+
+/// The template by which content keys enter the token for the length of one call.
+pub(crate) fn content_key(extra: impl IntoIterator<Item = Attribute>) -> Vec<Attribute> {
+    let mut template = vec![
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::AES),
+        Attribute::Token(false),
+        Attribute::Private(true),
+        Attribute::Sensitive(false),
+        Attribute::Extractable(true),
+        Attribute::Encrypt(false),
+        Attribute::Decrypt(false),
+        Attribute::Sign(false),
+        Attribute::Verify(false),
+        Attribute::Wrap(false),
+        Attribute::Unwrap(false),
+        Attribute::Derive(false),
+    ];
+    template.extend(extra);
+    template
+}
+
+/// What is wrong with a private or secret key: an attribute that is not as it
+/// was set, or that the token does not tell. None if all is well.
+pub(crate) fn what_is_wrong(
+    session: &Session,
+    key: ObjectHandle,
+    purpose: Purpose,
+    quirks: Quirks,
+) -> Result<Option<String>, Error> {
+    let mut wanted = vec![
+        Attribute::Class(purpose.class()),
+        Attribute::KeyType(purpose.key_type()),
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::AlwaysSensitive(true),
+        Attribute::Extractable(false),
+        Attribute::NeverExtractable(true),
+        Attribute::Local(true),
+        Attribute::Modifiable(false),
+    ];
+    wanted.extend(purpose.usage());
+    if purpose.is_pair() {
+        wanted.push(Attribute::EcParams(P256.to_vec()));
+    } else {
+        wanted.push(Attribute::ValueLen(32.into()));
+    }
+    if quirks.allowed_mechanisms {
+        wanted.push(Attribute::AllowedMechanisms(vec![purpose.mechanism()]));
+    }
+    let types: Vec<AttributeType> = wanted.iter().map(Attribute::attribute_type).collect();
+    let found = session.get_attributes(key, &types)?;
+    for wanted in wanted {
+        let kind = wanted.attribute_type();
+        match found.iter().find(|found| found.attribute_type() == kind) {
+            Some(found) if *found == wanted => {}
+            Some(_) => return Ok(Some(format!("its {kind:?} is not {}", plain(&wanted)))),
+            None => return Ok(Some(format!("the token does not tell its {kind:?}"))),
+        }
+    }
+    Ok(None)
+}
+
+/// A flag's value, or that it is something longer.
+fn plain(attribute: &Attribute) -> &'static str {
+    match format!("{attribute:?}").as_str() {
+        text if text.ends_with("(true)") => "true",
+        text if text.ends_with("(false)") => "false",
+        _ => "what it was made with",
+    }
+}
