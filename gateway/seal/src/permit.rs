@@ -1,0 +1,55 @@
+//! Who may open a seal.
+
+use chancery_message::{BodyId, MessageId};
+
+pub(crate) mod closed {
+    /// Only this crate says what opens a seal.
+    pub trait Closed {}
+}
+
+/// A permit that opens the seal of one message: a `ReleasePermit` (delivery to
+/// one recipient) or a `ReadPermit` (an officer's reading), both made by
+/// `chancery_policy` alone.
+pub trait OpeningPermit: closed::Closed {
+    /// The message that it is for.
+    fn message(&self) -> MessageId;
+}
+
+/// Opens one body for the process that sealed it a moment ago, before it
+/// belongs to a message. Comes out of [`crate::BodySealer::finish`] alone,
+/// cannot be copied or stored, and is gone with a restart.
+///
+/// ```compile_fail
+/// fn copied(permit: &chancery_seal::IntakePermit) -> chancery_seal::IntakePermit {
+///     permit.clone()
+/// }
+/// ```
+/// ```compile_fail
+/// fn forged(body: chancery_message::BodyId) -> chancery_seal::IntakePermit {
+///     chancery_seal::IntakePermit { body }
+/// }
+/// ```
+/// ```compile_fail
+/// struct Mine(chancery_message::MessageId);
+/// impl chancery_seal::OpeningPermit for Mine {
+///     fn message(&self) -> chancery_message::MessageId {
+///         self.0
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct IntakePermit {
+    body: BodyId,
+}
+
+impl IntakePermit {
+    pub(crate) const fn new(body: BodyId) -> Self {
+        Self { body }
+    }
+
+    /// The body that it is for.
+    #[must_use]
+    pub const fn body(&self) -> BodyId {
+        self.body
+    }
+}
