@@ -133,6 +133,12 @@ pub fn conflicts(label: &Label, found: &[FoundMarking]) -> bool {
         || strictest_tlp(found).is_some_and(|tlp| Some(tlp) > label.tlp)
 }
 
+/// True if the text begins with a level, code or portion mark, or only looks
+/// as if it did.
+pub(crate) fn begins_like_a_marking(schemes: &Schemes, text: &str) -> bool {
+    line::is_marking_like(schemes, text, true)
+}
+
 /// The label that the first line that is not empty states, if that line is a
 /// marking. `None` means that the text begins with something else.
 ///
@@ -145,5 +151,5 @@ pub fn first_line(text: &str, options: &ReadOptions) -> Option<Result<Label, Lab
         Err(e) => return Some(Err(e)),
     };
     let bare = line::bare(line);
-    line::is_marking_like(schemes, bare).then(|| marking::parse(bare, options))
+    line::is_marking_like(schemes, bare, false).then(|| marking::parse(bare, options))
 }

@@ -1,10 +1,11 @@
 //! The label of a message, and the lattice it lives in.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caveat, HandlingCode, Level, Pap, ReleaseCode, Tlp};
+use crate::{Caveat, HandlingCode, Level, Pap, ReleaseCode, Tlp, marking};
 
 /// What all markings on a message mean together.
 ///
@@ -39,7 +40,8 @@ pub struct Label {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NationalMarking {
-    /// ISO 3166-1 alpha-3.
+    /// ISO 3166-1 alpha-3, or the id of an organisation's scheme (`NATO`,
+    /// `EUROPOL`).
     pub country: String,
     /// The marking as the State writes it.
     pub marking: String,
@@ -62,70 +64,114 @@ impl Label {
     }
 
     /// The least label that protects both: the higher level, the union of
-    /// caveats and handling codes, the stricter TLP, the intersection of the
-    /// releasabilities (ADatP-4774.1 section 4.4, but fail closed).
+    /// caveats and handling codes, the stricter TLP and PAP, and release to
+    /// those alone whom both allow (ADatP-4774.1 section 4.4, but fail closed).
+    /// `EU` allows the institutions and every Member State.
     ///
-    /// A national marking survives where both agree or only one has one.
+    /// Of two national markings the higher one stays, for the whole is marked
+    /// by its highest part; of equal ones the first by country and words.
     ///
     /// # Errors
     /// [`EmptyIntersection`] where both limit release and have no code in common.
     pub fn join(&self, other: &Self) -> Result<Self, EmptyIntersection> {
-        let releasable_to = match (
-            self.releasable_to.is_empty(),
-            other.releasable_to.is_empty(),
-        ) {
-            (true, _) => other.releasable_to.clone(),
-            (_, true) => self.releasable_to.clone(),
-            _ => {
-                let both: BTreeSet<_> = self
-                    .releasable_to
-                    .intersection(&other.releasable_to)
-                    .cloned()
-                    .collect();
-                if both.is_empty() {
-                    return Err(EmptyIntersection);
-                }
-                both
-            }
-        };
-        let national = match (&self.national, &other.national) {
-            (Some(a), Some(b)) if a != b => None,
-            (Some(a), _) => Some(a.clone()),
-            (None, b) => b.clone(),
-        };
         Ok(Self {
             level: self.level.max(other.level),
             caveats: &self.caveats | &other.caveats,
-            releasable_to,
+            releasable_to: common(&self.releasable_to, &other.releasable_to)?,
             tlp: self.tlp.max(other.tlp),
             pap: self.pap.max(other.pap),
             handling: &self.handling | &other.handling,
-            national,
+            national: higher(self.national.as_ref(), other.national.as_ref()),
         })
     }
 
     /// True if this label protects at least as much as `other` in every
-    /// dimension: whoever may read under this may read under `other`.
+    /// dimension: whoever may read under this may read under `other`. National
+    /// markings play no part: their level is in `level`.
+    ///
+    /// A partial order on [`Self::protection`].
     #[must_use]
     pub fn dominates(&self, other: &Self) -> bool {
-        let releasable = other.releasable_to.is_empty()
+        let narrower = other.releasable_to.is_empty()
             || (!self.releasable_to.is_empty()
-                && self.releasable_to.is_subset(&other.releasable_to));
+                && self
+                    .releasable_to
+                    .iter()
+                    .all(|code| allows(&other.releasable_to, code)));
         self.level >= other.level
             && self.caveats.is_superset(&other.caveats)
             && self.tlp >= other.tlp
             && self.pap >= other.pap
             && self.handling.is_superset(&other.handling)
-            && releasable
+            && narrower
+    }
+
+    /// What of the label protects: without the national marking, and without
+    /// the Member States that `EU` already names.
+    #[must_use]
+    pub fn protection(&self) -> Self {
+        let mut plain = Self {
+            national: None,
+            ..self.clone()
+        };
+        if plain.releasable_to.iter().any(ReleaseCode::is_eu) {
+            plain.releasable_to.retain(|code| !code.is_member_state());
+        }
+        plain
     }
 
     /// The label with `EU` in its releasability expanded to `EU` and the 27
     /// Member States.
     #[must_use]
     pub fn with_eu_expanded(mut self) -> Self {
-        if self.releasable_to.iter().any(|code| code.as_str() == "EU") {
+        if self.releasable_to.iter().any(ReleaseCode::is_eu) {
             self.releasable_to.extend(ReleaseCode::eu());
         }
         self
     }
+}
+
+/// True if a releasability that is not empty allows this recipient.
+fn allows(set: &BTreeSet<ReleaseCode>, code: &ReleaseCode) -> bool {
+    set.contains(code) || (code.is_member_state() && set.iter().any(ReleaseCode::is_eu))
+}
+
+/// Whom both allow, in the words of either; empty sets limit nothing.
+fn common(
+    a: &BTreeSet<ReleaseCode>,
+    b: &BTreeSet<ReleaseCode>,
+) -> Result<BTreeSet<ReleaseCode>, EmptyIntersection> {
+    if a.is_empty() || b.is_empty() {
+        return Ok(a | b);
+    }
+    let of = |x: &BTreeSet<ReleaseCode>, y: &BTreeSet<ReleaseCode>| -> BTreeSet<ReleaseCode> {
+        x.iter().filter(|code| allows(y, code)).cloned().collect()
+    };
+    let both = &of(a, b) | &of(b, a);
+    if both.is_empty() {
+        Err(EmptyIntersection)
+    } else {
+        Ok(both)
+    }
+}
+
+fn higher(a: Option<&NationalMarking>, b: Option<&NationalMarking>) -> Option<NationalMarking> {
+    let (Some(a), Some(b)) = (a, b) else {
+        return a.or(b).cloned();
+    };
+    if a == b {
+        return Some(a.clone());
+    }
+    // The order is total, so that joining is associative and commutative.
+    let place = |it: &NationalMarking| {
+        (
+            marking::level_of(it),
+            Reverse((it.country.clone(), it.marking.clone())),
+        )
+    };
+    Some(if place(a) >= place(b) {
+        a.clone()
+    } else {
+        b.clone()
+    })
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod caveat;
+pub mod clearance;
 pub mod codec;
 mod country;
 mod error;
@@ -20,9 +21,11 @@ mod label;
 mod level;
 pub mod marking;
 mod pap;
+pub mod portions;
 mod releasability;
 pub mod schemes;
 mod tlp;
+pub mod translate;
 
 pub use caveat::Caveat;
 pub use country::Country;

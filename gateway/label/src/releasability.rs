@@ -26,6 +26,18 @@ impl ReleaseCode {
         &self.0
     }
 
+    /// True for `EU`.
+    #[must_use]
+    pub fn is_eu(&self) -> bool {
+        self.0 == "EU"
+    }
+
+    /// True for one of the 27 Member States.
+    #[must_use]
+    pub fn is_member_state(&self) -> bool {
+        Self::MEMBER_STATES.binary_search(&self.0.as_str()).is_ok()
+    }
+
     /// `EU` and the 27 Member States: what `EU` in a releasability stands for.
     pub fn eu() -> impl Iterator<Item = Self> {
         std::iter::once("EU")

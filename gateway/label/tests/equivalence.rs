@@ -51,11 +51,16 @@ fn every_cell_of_the_equivalence_table() {
             Level::Confidential,
             Level::Restricted,
         ]) {
-            for form in cell.split('|').map(str::trim).filter(|form| !form.starts_with('(')) {
+            for form in cell
+                .split('|')
+                .map(str::trim)
+                .filter(|form| !form.starts_with('('))
+            {
                 let form = form.trim_end_matches(" (before 1.7.2021)");
                 for text in [form.to_owned(), without_accents(form), form.nfd().collect()] {
                     for text in [text.clone(), text.to_uppercase(), text.to_lowercase()] {
-                        let found = marking::read(&text, &options(&row[0], NOW)).unwrap_or_else(|e| panic!("{} {text}: {e}", row[0]));
+                        let found = marking::read(&text, &options(&row[0], NOW))
+                            .unwrap_or_else(|e| panic!("{} {text}: {e}", row[0]));
                         assert_eq!(found.eu_level(), level, "{} {text}", row[0]);
                         assert_eq!(found.marking, form, "{} {text}", row[0]);
                         read += 1;
@@ -74,17 +79,32 @@ fn false_friends_are_answered_as_the_table_says() {
     assert_eq!(
         words,
         [
-            "reservado", "secret", "secreto", "vertrouwelijk", "confidentiel", "hemlig", "diffusion restreinte",
-            "strict secret", "riservatissimo", "top secret",
+            "reservado",
+            "secret",
+            "secreto",
+            "vertrouwelijk",
+            "confidentiel",
+            "hemlig",
+            "diffusion restreinte",
+            "strict secret",
+            "riservatissimo",
+            "top secret",
         ],
         "the table has a row that this test does not know"
     );
-    let level = |text: &str, country: &str, on: Date| marking::read(text, &options(country, on)).map(|it| it.eu_level());
+    let level = |text: &str, country: &str, on: Date| {
+        marking::read(text, &options(country, on)).map(|it| it.eu_level())
+    };
     // The rows of plain pairs, as they stand in the table.
     for row in &rows[..3] {
         for pair in row[1].split("; ") {
             let (country, code) = pair.split_once('=').unwrap();
-            assert_eq!(level(&row[0], country, NOW).unwrap().code(), code, "{} {country}", row[0]);
+            assert_eq!(
+                level(&row[0], country, NOW).unwrap().code(),
+                code,
+                "{} {country}",
+                row[0]
+            );
         }
     }
     for (text, country, wanted) in [
@@ -100,7 +120,11 @@ fn false_friends_are_answered_as_the_table_says() {
         ("top secret", "IRL", Level::TopSecret),
         ("top secret", "MLT", Level::TopSecret),
     ] {
-        assert_eq!(level(text, country, NOW).unwrap(), wanted, "{text} {country}");
+        assert_eq!(
+            level(text, country, NOW).unwrap(),
+            wanted,
+            "{text} {country}"
+        );
     }
     let error = level("confidentiel", "FRA", NOW).unwrap_err();
     assert!(error.what.contains("no such level"), "{error}");
@@ -111,14 +135,31 @@ fn false_friends_are_answered_as_the_table_says() {
         let found = marking::read("diffusion restreinte", &options(country, on)).unwrap();
         assert!(!found.classified);
         assert_eq!(found.eu_level(), Level::Nc);
-        assert_eq!(found.label.level, Level::Restricted, "it is protected no less than R-UE");
+        assert_eq!(
+            found.label.level,
+            Level::Restricted,
+            "it is protected no less than R-UE"
+        );
     }
 }
 
 #[test]
 fn an_ambiguous_word_without_its_country_says_so() {
-    let none = ReadOptions { country: None, on: NOW };
-    for word in ["reservado", "secret", "secreto", "vertrouwelijk", "confidentiel", "hemlig", "diffusion restreinte", "top secret", "geheim"] {
+    let none = ReadOptions {
+        country: None,
+        on: NOW,
+    };
+    for word in [
+        "reservado",
+        "secret",
+        "secreto",
+        "vertrouwelijk",
+        "confidentiel",
+        "hemlig",
+        "diffusion restreinte",
+        "top secret",
+        "geheim",
+    ] {
         let error = marking::parse(word, &none).unwrap_err();
         assert_eq!(error.fault, Fault::Ambiguous, "{word}: {error}");
         assert!(error.what.contains("country"), "{error}");
@@ -140,7 +181,10 @@ fn what_a_state_has_dropped_is_read_and_says_so() {
     let found = marking::read("SECRET DÉFENSE", &options("FR", date!(2021 - 06 - 30))).unwrap();
     assert_eq!(found.notes, [""; 0]);
     let found = marking::read("Beperkt", &options("BE", date!(2023 - 12 - 30))).unwrap();
-    assert_eq!(found.notes, ["not yet given on 2023-12-30: in use from 2023-12-31"]);
+    assert_eq!(
+        found.notes,
+        ["not yet given on 2023-12-30: in use from 2023-12-31"]
+    );
 }
 
 #[test]
@@ -151,7 +195,10 @@ fn the_national_marking_stays_beside_the_eu_level() {
         text,
         "RESTREINT UE/EU RESTRICTED [DEU VS - NUR FÜR DEN DIENSTGEBRAUCH] RELEASABLE TO EU"
     );
-    let none = ReadOptions { country: None, on: NOW };
+    let none = ReadOptions {
+        country: None,
+        on: NOW,
+    };
     assert_eq!(marking::parse(&text, &none).unwrap(), label);
     assert_eq!(
         marking::parse("GEHEIM SECRET UE/EU SECRET", &options("DEU", NOW)).unwrap(),
@@ -163,6 +210,12 @@ fn the_national_marking_stays_beside_the_eu_level() {
         ("SECRET UE/EU SECRET [FRA GEHEIM]", Fault::Unknown),
         ("[DEU GEHEIM]", Fault::Malformed),
     ] {
-        assert_eq!(marking::parse(text, &options("DEU", NOW)).unwrap_err().fault, fault, "{text}");
+        assert_eq!(
+            marking::parse(text, &options("DEU", NOW))
+                .unwrap_err()
+                .fault,
+            fault,
+            "{text}"
+        );
     }
 }

@@ -28,7 +28,10 @@ fn the_4774_example_reads() {
     assert_eq!(read.label().unwrap(), example());
     assert_eq!(read.created, datetime!(2026-11-22 09:00 UTC));
     assert_eq!(read.review, Some(datetime!(2031-11-22 00:00 UTC)));
-    assert_eq!(read.originator.as_ref().unwrap().value, "registry@agency.example");
+    assert_eq!(
+        read.originator.as_ref().unwrap().value,
+        "registry@agency.example"
+    );
     let written = stanag4774::write(&read).unwrap();
     assert_eq!(written, data("label-r-ue.4774.xml").trim_end());
 }
@@ -37,7 +40,11 @@ fn the_4774_example_reads() {
 fn each_bad_4774_example_fails_with_its_own_reason() {
     for (name, fault, word) in [
         ("bad-lowercase-type.4774.xml", Fault::Unknown, "capitals"),
-        ("bad-no-creation.4774.xml", Fault::Missing, "CreationDateTime"),
+        (
+            "bad-no-creation.4774.xml",
+            Fault::Missing,
+            "CreationDateTime",
+        ),
         ("bad-no-tagname.4774.xml", Fault::Missing, "tag name"),
     ] {
         let error = stanag4774::read(&data(name)).unwrap_err();
@@ -55,24 +62,87 @@ fn strict_xml() {
     };
     let deep = format!("{}{}", "<a>".repeat(17), "</a>".repeat(17));
     for (text, fault, word) in [
-        (change("GenericValue>H2", "GenericValue xmlns:slab=\"urn:x\">H2"), Fault::Unknown, "namespace"),
-        (format!("<!DOCTYPE a [<!ENTITY b \"c\">]>{good}"), Fault::Malformed, "DTD"),
+        (
+            change("GenericValue>H2", "GenericValue xmlns:slab=\"urn:x\">H2"),
+            Fault::Unknown,
+            "namespace",
+        ),
+        (
+            format!("<!DOCTYPE a [<!ENTITY b \"c\">]>{good}"),
+            Fault::Malformed,
+            "DTD",
+        ),
         (format!("<?pi x?>{good}"), Fault::Malformed, "processing"),
-        (change("<slab:Classification>", "<!-- x --><slab:Classification>"), Fault::Malformed, "comment"),
-        (change("<slab:Classification>", "<slab:Classification URI=\"urn:oid:1.2\">"), Fault::Unknown, "attribute"),
-        (change("urn:oid:2.25", "oid:2.25"), Fault::Malformed, "urn:oid"),
+        (
+            change("<slab:Classification>", "<!-- x --><slab:Classification>"),
+            Fault::Malformed,
+            "comment",
+        ),
+        (
+            change(
+                "<slab:Classification>",
+                "<slab:Classification URI=\"urn:oid:1.2\">",
+            ),
+            Fault::Unknown,
+            "attribute",
+        ),
+        (
+            change("urn:oid:2.25", "oid:2.25"),
+            Fault::Malformed,
+            "urn:oid",
+        ),
         (change(">H2<", ">&h2;<"), Fault::Malformed, "entity"),
-        (change("<slab:GenericValue>H2</slab:GenericValue>", ""), Fault::Missing, "no value"),
-        (change("<slab:GenericValue>H2</slab:GenericValue>", "<slab:IntegerValue>2</slab:IntegerValue>"), Fault::Unknown, "GenericValue"),
-        (change("rfc822Name", "nickname"), Fault::Unknown, "kind of name"),
-        (change("2026-11-22T09:00:00Z</", "2026-11-22T09:00:00</"), Fault::Malformed, "time zone"),
-        (change("</slab:originatorConfidentialityLabel>", "<x xmlns=\"urn:y\"/></slab:originatorConfidentialityLabel>"), Fault::Unknown, "namespace"),
+        (
+            change("<slab:GenericValue>H2</slab:GenericValue>", ""),
+            Fault::Missing,
+            "no value",
+        ),
+        (
+            change(
+                "<slab:GenericValue>H2</slab:GenericValue>",
+                "<slab:IntegerValue>2</slab:IntegerValue>",
+            ),
+            Fault::Unknown,
+            "GenericValue",
+        ),
+        (
+            change("rfc822Name", "nickname"),
+            Fault::Unknown,
+            "kind of name",
+        ),
+        (
+            change("2026-11-22T09:00:00Z</", "2026-11-22T09:00:00</"),
+            Fault::Malformed,
+            "time zone",
+        ),
+        (
+            change(
+                "</slab:originatorConfidentialityLabel>",
+                "<x xmlns=\"urn:y\"/></slab:originatorConfidentialityLabel>",
+            ),
+            Fault::Unknown,
+            "namespace",
+        ),
         (format!("{good}{good}"), Fault::Malformed, "second root"),
-        (good.replace("originatorConfidentialityLabel", "alternateConfidentialityLabel"), Fault::Unknown, "three label elements"),
+        (
+            good.replace(
+                "originatorConfidentialityLabel",
+                "alternateConfidentialityLabel",
+            ),
+            Fault::Unknown,
+            "three label elements",
+        ),
         (deep, Fault::TooLarge, "deep"),
         (" ".repeat(70_000), Fault::TooLarge, "larger"),
         (String::new(), Fault::Empty, "empty"),
-        (change("ConfidentialityInformation><slab:P", "ConfidentialityInformation>text<slab:P"), Fault::Malformed, "beside"),
+        (
+            change(
+                "ConfidentialityInformation><slab:P",
+                "ConfidentialityInformation>text<slab:P",
+            ),
+            Fault::Malformed,
+            "beside",
+        ),
     ] {
         let error = stanag4774::read(&text).unwrap_err();
         assert_eq!(error.fault, fault, "{error}");
@@ -96,14 +166,25 @@ fn meaning_is_strict_too() {
         ("931\">EUCI", "932\">EUCI", Fault::Unknown),
         ("RESTREINT UE/EU RESTRICTED", "RESTREINT", Fault::Unknown),
         (">H2<", ">H9<", Fault::Unknown),
-        ("TagName=\"Handling\"", "TagName=\"Handing\"", Fault::Unknown),
-        ("RESTRICTIVE\" TagName", "PERMISSIVE\" TagName", Fault::Conflict),
+        (
+            "TagName=\"Handling\"",
+            "TagName=\"Handing\"",
+            Fault::Unknown,
+        ),
+        (
+            "RESTRICTIVE\" TagName",
+            "PERMISSIVE\" TagName",
+            Fault::Conflict,
+        ),
         (">NOR<", ">QQQ<", Fault::Unknown),
         (">NOR<", ">EU<", Fault::Conflict),
         ("931.1\"", "931.2\"", Fault::Unknown),
     ] {
         assert!(good.contains(from), "{from}");
-        let error = stanag4774::read(&good.replacen(from, to, 1)).unwrap().label().unwrap_err();
+        let error = stanag4774::read(&good.replacen(from, to, 1))
+            .unwrap()
+            .label()
+            .unwrap_err();
         assert_eq!(error.fault, fault, "{from}: {error}");
     }
 }
@@ -135,8 +216,14 @@ fn sio_label_refuses_what_the_rfc_forbids() {
         ("marking*=utf-8''%4", Fault::Malformed),
         ("marking*=us-ascii''%C3%A9", Fault::Malformed),
         ("marking=\"R-UE", Fault::Malformed),
-        ("marking=\"R-UE\"; type=\":foo\"; label=AAAA", Fault::Unknown),
-        ("marking=\"R-UE\"; type=\":ess\"; label=\"A\"", Fault::Malformed),
+        (
+            "marking=\"R-UE\"; type=\":foo\"; label=AAAA",
+            Fault::Unknown,
+        ),
+        (
+            "marking=\"R-UE\"; type=\":ess\"; label=\"A\"",
+            Fault::Malformed,
+        ),
         ("marking=\"R-UE\"; bgcolor=pink", Fault::Unknown),
         ("marking=\"R-UE\"\r\nBcc: x", Fault::Malformed),
         ("marking=\"é\"", Fault::Malformed),
@@ -146,7 +233,10 @@ fn sio_label_refuses_what_the_rfc_forbids() {
         assert_eq!(error.fault, fault, "{header}: {error}");
     }
     let header = sio_label::read("Marking*=UTF-8'en'R%2DUE; x-unknown=1; fgcolor=Black;").unwrap();
-    assert_eq!((header.marking.as_deref(), header.language.as_deref()), (Some("R-UE"), Some("en")));
+    assert_eq!(
+        (header.marking.as_deref(), header.language.as_deref()),
+        (Some("R-UE"), Some("en"))
+    );
     assert_eq!(header.label(&NOW).unwrap(), Label::of(Level::Restricted));
 }
 
@@ -155,9 +245,18 @@ fn a_marking_that_says_more_than_the_label_is_a_conflict() {
     let label = stanag4774::read(&data("label-r-ue.4774.xml")).unwrap();
     let mut header = sio_label::SioLabel::of(&label).unwrap();
     assert_eq!(header.label(&NOW).unwrap(), example());
-    for marking in ["SECRET UE/EU SECRET", "NC", "RESTREINT UE/EU RESTRICTED CRYPTO", "R-UE TLP:RED"] {
+    for marking in [
+        "SECRET UE/EU SECRET",
+        "NC",
+        "RESTREINT UE/EU RESTRICTED CRYPTO",
+        "R-UE TLP:RED",
+    ] {
         header.marking = Some(marking.to_owned());
-        assert_eq!(header.label(&NOW).unwrap_err().fault, Fault::Conflict, "{marking}");
+        assert_eq!(
+            header.label(&NOW).unwrap_err().fault,
+            Fault::Conflict,
+            "{marking}"
+        );
     }
 }
 
@@ -166,16 +265,28 @@ fn json_both_forms() {
     let mut label = example();
     label.caveats = [Caveat::Limite].into();
     assert_eq!(json::read(&json::write(&label), &NOW).unwrap(), label);
-    assert_eq!(json::read("\"R-UE\"", &NOW).unwrap(), Label::of(Level::Restricted));
+    assert_eq!(
+        json::read("\"R-UE\"", &NOW).unwrap(),
+        Label::of(Level::Restricted)
+    );
     for (text, fault) in [
         ("{\"level\":\"R-UE\",\"level\":\"NC\"}", Fault::Malformed),
         ("{\"level\":\"R-UE\",\"colour\":\"red\"}", Fault::Malformed),
         ("{\"level\":\"X\"}", Fault::Malformed),
         ("{}", Fault::Malformed),
         ("7", Fault::Malformed),
-        ("{\"level\":\"NC\",\"caveats\":[\"CRYPTO\"]}", Fault::Combination),
-        ("{\"level\":\"R-UE\",\"releasable_to\":[\"QQQ\"]}", Fault::Unknown),
-        ("{\"level\":\"R-UE\",\"national\":{\"country\":\"DEU\",\"marking\":\"HUSH\"}}", Fault::Unknown),
+        (
+            "{\"level\":\"NC\",\"caveats\":[\"CRYPTO\"]}",
+            Fault::Combination,
+        ),
+        (
+            "{\"level\":\"R-UE\",\"releasable_to\":[\"QQQ\"]}",
+            Fault::Unknown,
+        ),
+        (
+            "{\"level\":\"R-UE\",\"national\":{\"country\":\"DEU\",\"marking\":\"HUSH\"}}",
+            Fault::Unknown,
+        ),
     ] {
         assert_eq!(json::read(text, &NOW).unwrap_err().fault, fault, "{text}");
     }

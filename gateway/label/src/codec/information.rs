@@ -61,10 +61,17 @@ pub fn from_label(schemes: &Schemes, label: &Label) -> Result<Information, Label
     let mut stated = 0;
     for category in &scheme.categories {
         let values: Vec<String> = if category.release.is_empty() {
-            let held = category.values.iter().filter(|v| v.write && holds(label, &v.means));
+            let held = category
+                .values
+                .iter()
+                .filter(|v| v.write && holds(label, &v.means));
             held.map(|value| value.code.clone()).collect()
         } else {
-            label.releasable_to.iter().map(|code| code.as_str().to_owned()).collect()
+            label
+                .releasable_to
+                .iter()
+                .map(|code| code.as_str().to_owned())
+                .collect()
         };
         stated += values.len();
         if !values.is_empty() {
@@ -142,7 +149,12 @@ pub fn to_label(schemes: &Schemes, information: &Information) -> Result<Label, L
         mean(&mut label, meaning)?;
     }
     if information.categories.len() > MAX_CATEGORIES
-        || information.categories.iter().map(|tag| tag.values.len()).sum::<usize>() > MAX_CATEGORIES
+        || information
+            .categories
+            .iter()
+            .map(|tag| tag.values.len())
+            .sum::<usize>()
+            > MAX_CATEGORIES
     {
         return Err(LabelError::new(
             Fault::TooLarge,
@@ -155,10 +167,16 @@ pub fn to_label(schemes: &Schemes, information: &Information) -> Result<Label, L
         add(schemes, scheme, grade, tag, &mut label)?;
     }
     if let Some(mark) = information.privacy_mark.as_deref()
-        && let Some(inner) = mark.strip_prefix('[').and_then(|mark| mark.strip_suffix(']'))
+        && let Some(inner) = mark
+            .strip_prefix('[')
+            .and_then(|mark| mark.strip_suffix(']'))
     {
         if label.national.is_some() {
-            return Err(field(Fault::Conflict, "PrivacyMark", "a second national marking"));
+            return Err(field(
+                Fault::Conflict,
+                "PrivacyMark",
+                "a second national marking",
+            ));
         }
         label.national = Some(marking::national(schemes, inner, label.level)?);
     }
@@ -169,17 +187,30 @@ fn field(fault: Fault, name: &str, what: &str) -> LabelError {
     LabelError::new(fault, what, Place::Field(name.to_owned()), RULE)
 }
 
-fn scheme_of<'a>(schemes: &'a Schemes, information: &Information) -> Result<&'a Scheme, LabelError> {
-    let unknown = || field(Fault::Unknown, "PolicyIdentifier", "a security policy that no scheme has");
+fn scheme_of<'a>(
+    schemes: &'a Schemes,
+    information: &Information,
+) -> Result<&'a Scheme, LabelError> {
+    let unknown = || {
+        field(
+            Fault::Unknown,
+            "PolicyIdentifier",
+            "a security policy that no scheme has",
+        )
+    };
     match &information.policy_oid {
         Some(oid) => {
             let scheme = schemes.by_oid(oid).ok_or_else(unknown)?;
             let named = information.policy.is_empty()
-                || scheme
-                    .policies()
-                    .any(|policy| policy.oid == *oid && policy.name.eq_ignore_ascii_case(&information.policy));
+                || scheme.policies().any(|policy| {
+                    policy.oid == *oid && policy.name.eq_ignore_ascii_case(&information.policy)
+                });
             if !named {
-                return Err(field(Fault::Conflict, "PolicyIdentifier", "the policy's name and number differ"));
+                return Err(field(
+                    Fault::Conflict,
+                    "PolicyIdentifier",
+                    "the policy's name and number differ",
+                ));
             }
             Ok(scheme)
         }
@@ -196,7 +227,11 @@ fn scheme_of<'a>(schemes: &'a Schemes, information: &Information) -> Result<&'a 
 }
 
 /// The grade that is written so, in any of the scheme's languages.
-pub(crate) fn grade_of<'a>(schemes: &'a Schemes, scheme: &'a Scheme, text: &str) -> Result<&'a Grade, LabelError> {
+pub(crate) fn grade_of<'a>(
+    schemes: &'a Schemes,
+    scheme: &'a Scheme,
+    text: &str,
+) -> Result<&'a Grade, LabelError> {
     let folded = fold::fold_strict(text)?;
     let terms = schemes.index().get(folded.span(0, folded.words().len()));
     let key = folded.span(0, folded.words().len());
@@ -233,40 +268,78 @@ pub(crate) fn grade_of<'a>(schemes: &'a Schemes, scheme: &'a Scheme, text: &str)
     }
 }
 
-fn add(schemes: &Schemes, scheme: &Scheme, grade: &Grade, tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
-    let own = scheme.categories.iter().find(|category| category.tag.eq_ignore_ascii_case(&tag.name));
+fn add(
+    schemes: &Schemes,
+    scheme: &Scheme,
+    grade: &Grade,
+    tag: &Tag,
+    label: &mut Label,
+) -> Result<(), LabelError> {
+    let own = scheme
+        .categories
+        .iter()
+        .find(|category| category.tag.eq_ignore_ascii_case(&tag.name));
     // National policies use the tag sets of the EU scheme.
     let (owner, category) = match own {
         Some(category) => (scheme, category),
         None => {
             let eu = eu(schemes)?;
-            let category = eu.categories.iter().find(|category| category.tag.eq_ignore_ascii_case(&tag.name));
-            (eu, category.ok_or_else(|| field(Fault::Unknown, "Category", "a category that no scheme has"))?)
+            let category = eu
+                .categories
+                .iter()
+                .find(|category| category.tag.eq_ignore_ascii_case(&tag.name));
+            (
+                eu,
+                category.ok_or_else(|| {
+                    field(Fault::Unknown, "Category", "a category that no scheme has")
+                })?,
+            )
         }
     };
     if category.kind != tag.kind {
-        return Err(field(Fault::Conflict, "Category", "the category's type is not its scheme's"));
+        return Err(field(
+            Fault::Conflict,
+            "Category",
+            "the category's type is not its scheme's",
+        ));
     }
     if let Some(oid) = &tag.oid
         && !same_set(owner, category, oid)
     {
-        return Err(field(Fault::Unknown, "Category", "the category's number is not its scheme's"));
+        return Err(field(
+            Fault::Unknown,
+            "Category",
+            "the category's number is not its scheme's",
+        ));
     }
     if tag.values.is_empty() {
-        return Err(field(Fault::Missing, "Category", "a category without value"));
+        return Err(field(
+            Fault::Missing,
+            "Category",
+            "a category without value",
+        ));
     }
     if !category.release.is_empty() {
         return release(tag, label);
     }
     let mut seen = BTreeSet::new();
     for text in &tag.values {
-        let value = value_of(category, text)
-            .ok_or_else(|| field(Fault::Unknown, "Category", "a value that its category does not have"))?;
+        let value = value_of(category, text).ok_or_else(|| {
+            field(
+                Fault::Unknown,
+                "Category",
+                "a value that its category does not have",
+            )
+        })?;
         if !seen.insert(&value.code) {
             return Err(field(Fault::Conflict, "Category", "a value twice"));
         }
         if value.not_with.contains(&grade.code) {
-            return Err(field(Fault::Combination, "Category", "a value that does not stand beside this level"));
+            return Err(field(
+                Fault::Combination,
+                "Category",
+                "a value that does not stand beside this level",
+            ));
         }
         mean(label, &value.means)?;
     }
@@ -275,7 +348,11 @@ fn add(schemes: &Schemes, scheme: &Scheme, grade: &Grade, tag: &Tag, label: &mut
 
 fn value_of<'a>(category: &'a Category, text: &str) -> Option<&'a Value> {
     category.values.iter().find(|value| {
-        value.code.eq_ignore_ascii_case(text) || value.also.iter().any(|other| other.eq_ignore_ascii_case(text))
+        value.code.eq_ignore_ascii_case(text)
+            || value
+                .also
+                .iter()
+                .any(|other| other.eq_ignore_ascii_case(text))
     })
 }
 
@@ -290,7 +367,10 @@ fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool {
         .and_then(|policy| own.strip_prefix(policy.oid.as_str()));
     own == oid
         || tail.is_some_and(|tail| {
-            tail.starts_with('.') && scheme.policies().any(|policy| oid.strip_prefix(policy.oid.as_str()) == Some(tail))
+            tail.starts_with('.')
+                && scheme
+                    .policies()
+                    .any(|policy| oid.strip_prefix(policy.oid.as_str()) == Some(tail))
         })
 }
 
@@ -299,8 +379,13 @@ fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool {
 fn release(tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
     let mut codes = BTreeSet::new();
     for text in &tag.values {
-        let code = release_code(text)
-            .ok_or_else(|| field(Fault::Unknown, "Category", "not a country (ISO 3166-1 alpha-3), EU or NATO"))?;
+        let code = release_code(text).ok_or_else(|| {
+            field(
+                Fault::Unknown,
+                "Category",
+                "not a country (ISO 3166-1 alpha-3), EU or NATO",
+            )
+        })?;
         if !codes.insert(code) {
             return Err(field(Fault::Conflict, "Category", "a value twice"));
         }
@@ -336,7 +421,11 @@ pub(crate) fn mean(label: &mut Label, meaning: &Meaning) -> Result<(), LabelErro
         }
     };
     if twice {
-        return Err(field(Fault::Conflict, "Category", "said twice, or nobody is left to release to"));
+        return Err(field(
+            Fault::Conflict,
+            "Category",
+            "said twice, or nobody is left to release to",
+        ));
     }
     Ok(())
 }
@@ -370,12 +459,20 @@ pub fn validate(schemes: &Schemes, label: &Label) -> Result<(), LabelError> {
         }
     }
     let eu = eu(schemes)?;
-    let code = eu.grades.iter().find(|grade| grade.eu == label.level).map(|grade| &grade.code);
+    let code = eu
+        .grades
+        .iter()
+        .find(|grade| grade.eu == label.level)
+        .map(|grade| &grade.code);
     for value in eu.categories.iter().flat_map(|category| &category.values) {
         if holds(label, &value.means) && code.is_some_and(|code| value.not_with.contains(code)) {
             return Err(LabelError::new(
                 Fault::Combination,
-                format!("{} does not stand beside {}", value.code, label.level.code()),
+                format!(
+                    "{} does not stand beside {}",
+                    value.code,
+                    label.level.code()
+                ),
                 Place::Field("level".to_owned()),
                 rule::RELEASABLE,
             ));

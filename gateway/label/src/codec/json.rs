@@ -3,11 +3,11 @@
 
 use serde::Deserialize;
 
+use crate::Label;
 use crate::codec::{MAX_LABEL, information};
 use crate::error::{Fault, LabelError, Place, rule};
 use crate::marking::{self, ReadOptions};
 use crate::schemes::shipped;
-use crate::Label;
 
 const RULE: &str = "REST interface, schema of `label`";
 

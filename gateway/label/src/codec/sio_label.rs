@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Label;
 use crate::codec::stanag4774::{self, ConfidentialityLabel};
 use crate::error::{Fault, LabelError, Place};
 use crate::marking::{self, ReadOptions};
-use crate::Label;
 
 pub use read::read;
 
@@ -67,11 +67,19 @@ impl SioLabel {
     /// [`LabelError`] for a form that cannot be read, or two that disagree.
     pub fn label(&self, options: &ReadOptions) -> Result<Label, LabelError> {
         let typed = self.label.as_ref().map(read_typed).transpose()?;
-        let marked = self.marking.as_deref().map(|text| marking::parse(text, options)).transpose()?;
+        let marked = self
+            .marking
+            .as_deref()
+            .map(|text| marking::parse(text, options))
+            .transpose()?;
         match (typed, marked) {
             (Some(typed), None) => Ok(typed),
             (None, Some(marked)) => Ok(marked),
-            (Some(typed), Some(marked)) if typed.level == marked.level && typed.dominates(&marked) => Ok(typed),
+            (Some(typed), Some(marked))
+                if typed.level == marked.level && typed.dominates(&marked) =>
+            {
+                Ok(typed)
+            }
             (Some(_), Some(_)) => Err(fault(
                 Fault::Conflict,
                 "marking",
@@ -97,7 +105,11 @@ fn read_typed(typed: &Typed) -> Result<Label, LabelError> {
                 .map_err(|_| fault(Fault::Malformed, "label", "not UTF-8 text"))?;
             stanag4774::read(text)?.label()
         }
-        _ => Err(fault(Fault::Unknown, "type", "a syntax that this reader does not have")),
+        _ => Err(fault(
+            Fault::Unknown,
+            "type",
+            "a syntax that this reader does not have",
+        )),
     }
 }
 
@@ -107,7 +119,12 @@ fn read_typed(typed: &Typed) -> Result<Label, LabelError> {
 pub fn write(label: &SioLabel) -> String {
     let mut parameters = Vec::new();
     if let Some(marking) = &label.marking {
-        parameters::text(&mut parameters, "marking", marking, label.language.as_deref());
+        parameters::text(
+            &mut parameters,
+            "marking",
+            marking,
+            label.language.as_deref(),
+        );
     }
     for (name, value) in [("fgcolor", &label.fgcolor), ("bgcolor", &label.bgcolor)] {
         if let Some(value) = value {
@@ -116,7 +133,12 @@ pub fn write(label: &SioLabel) -> String {
     }
     if let Some(typed) = &label.label {
         parameters::text(&mut parameters, "type", &typed.kind, None);
-        parameters::text(&mut parameters, "label", &STANDARD.encode(&typed.bytes), None);
+        parameters::text(
+            &mut parameters,
+            "label",
+            &STANDARD.encode(&typed.bytes),
+            None,
+        );
     }
     let mut out = String::new();
     for (index, parameter) in parameters.iter().enumerate() {

@@ -95,20 +95,38 @@ pub(crate) fn read(text: &str, limits: Limits) -> Result<Node, LabelError> {
             Event::GeneralRef(entity) => {
                 let c = match entity.resolve_char_ref() {
                     Ok(Some(c)) if is_xml_char(c) => c,
-                    Ok(Some(_)) | Err(_) => return Err(error(Fault::Malformed, "a reference to no character", before)),
+                    Ok(Some(_)) | Err(_) => {
+                        return Err(error(
+                            Fault::Malformed,
+                            "a reference to no character",
+                            before,
+                        ));
+                    }
                     Ok(None) => match &*entity.xml10_content() {
                         "amp" => '&',
                         "lt" => '<',
                         "gt" => '>',
                         "apos" => '\'',
                         "quot" => '"',
-                        _ => return Err(error(Fault::Malformed, "an entity that XML does not define", before)),
+                        _ => {
+                            return Err(error(
+                                Fault::Malformed,
+                                "an entity that XML does not define",
+                                before,
+                            ));
+                        }
                     },
                 };
                 builder.text(c.encode_utf8(&mut [0; 4]), before)?;
             }
             Event::Comment(_) if limits.comments => {}
-            Event::Comment(_) => return Err(error(Fault::Malformed, "a comment: labels have none", before)),
+            Event::Comment(_) => {
+                return Err(error(
+                    Fault::Malformed,
+                    "a comment: labels have none",
+                    before,
+                ));
+            }
             Event::Decl(decl) => {
                 let utf8 = match decl.encoding() {
                     None => true,
@@ -116,17 +134,33 @@ pub(crate) fn read(text: &str, limits: Limits) -> Result<Node, LabelError> {
                     Some(Err(_)) => false,
                 };
                 if builder.begun || !utf8 {
-                    return Err(error(Fault::Malformed, "an XML declaration that is not UTF-8 at the start", before));
+                    return Err(error(
+                        Fault::Malformed,
+                        "an XML declaration that is not UTF-8 at the start",
+                        before,
+                    ));
                 }
             }
-            Event::PI(_) => return Err(error(Fault::Malformed, "a processing instruction: labels have none", before)),
-            Event::DocType(_) => return Err(error(Fault::Malformed, "a DTD: labels have none", before)),
+            Event::PI(_) => {
+                return Err(error(
+                    Fault::Malformed,
+                    "a processing instruction: labels have none",
+                    before,
+                ));
+            }
+            Event::DocType(_) => {
+                return Err(error(Fault::Malformed, "a DTD: labels have none", before));
+            }
             Event::Eof => break,
         }
         builder.begun = true;
     }
     if !builder.open.is_empty() {
-        return Err(error(Fault::Malformed, "an element is not closed", text.len() as u64));
+        return Err(error(
+            Fault::Malformed,
+            "an element is not closed",
+            text.len() as u64,
+        ));
     }
     builder
         .root
@@ -141,11 +175,17 @@ fn namespace_of(result: &ResolveResult<'_>, byte: u64) -> Result<String, LabelEr
     match result {
         ResolveResult::Unbound => Ok(String::new()),
         ResolveResult::Bound(Namespace(uri)) => Ok((*uri).to_owned()),
-        ResolveResult::Unknown(_) => Err(error(Fault::Malformed, "a prefix without namespace", byte)),
+        ResolveResult::Unknown(_) => {
+            Err(error(Fault::Malformed, "a prefix without namespace", byte))
+        }
     }
 }
 
-fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, byte: u64) -> Result<Node, LabelError> {
+fn element(
+    reader: &NsReader<&[u8]>,
+    start: &BytesStart<'_>,
+    byte: u64,
+) -> Result<Node, LabelError> {
     let (namespace, local) = reader.resolver().resolve_element(start.name());
     let mut node = Node {
         namespace: namespace_of(&namespace, byte)?,
@@ -156,7 +196,13 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, byte: u64) -> Resul
         span: (byte, byte),
     };
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|_| error(Fault::Malformed, "an attribute that is not well-formed", byte))?;
+        let attribute = attribute.map_err(|_| {
+            error(
+                Fault::Malformed,
+                "an attribute that is not well-formed",
+                byte,
+            )
+        })?;
         match attribute.key.as_namespace_binding() {
             Some(PrefixDeclaration::Default | PrefixDeclaration::Named(_)) => continue,
             None => {}
@@ -167,13 +213,27 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, byte: u64) -> Resul
             name: local.as_ref().to_owned(),
             value: attribute
                 .normalized_value(XmlVersion::Implicit1_0)
-                .map_err(|_| error(Fault::Malformed, "an attribute that is not well-formed", byte))?
+                .map_err(|_| {
+                    error(
+                        Fault::Malformed,
+                        "an attribute that is not well-formed",
+                        byte,
+                    )
+                })?
                 .into_owned(),
         };
         if !one.value.chars().all(is_xml_char) {
-            return Err(error(Fault::Malformed, "a character that XML does not have", byte));
+            return Err(error(
+                Fault::Malformed,
+                "a character that XML does not have",
+                byte,
+            ));
         }
-        if node.attributes.iter().any(|a| a.namespace == one.namespace && a.name == one.name) {
+        if node
+            .attributes
+            .iter()
+            .any(|a| a.namespace == one.namespace && a.name == one.name)
+        {
             return Err(error(Fault::Malformed, "an attribute twice", byte));
         }
         node.attributes.push(one);
@@ -203,7 +263,11 @@ impl Builder {
         if self.open.is_empty() && self.root.is_some() {
             return Err(error(Fault::Malformed, "a second root element", byte));
         }
-        if self.open.last().is_some_and(|parent| !parent.text.trim().is_empty()) {
+        if self
+            .open
+            .last()
+            .is_some_and(|parent| !parent.text.trim().is_empty())
+        {
             return Err(error(Fault::Malformed, "text beside elements", byte));
         }
         self.open.push(node);
@@ -227,13 +291,23 @@ impl Builder {
 
     fn text(&mut self, text: &str, byte: u64) -> Result<(), LabelError> {
         if !text.chars().all(is_xml_char) {
-            return Err(error(Fault::Malformed, "a character that XML does not have", byte));
+            return Err(error(
+                Fault::Malformed,
+                "a character that XML does not have",
+                byte,
+            ));
         }
         let blank = text.trim_matches([' ', '\t', '\r', '\n']).is_empty();
         match self.open.last_mut() {
             None if blank || (!self.begun && text == "\u{FEFF}") => Ok(()),
-            None => Err(error(Fault::Malformed, "text outside of the root element", byte)),
-            Some(node) if !node.children.is_empty() && !blank => Err(error(Fault::Malformed, "text beside elements", byte)),
+            None => Err(error(
+                Fault::Malformed,
+                "text outside of the root element",
+                byte,
+            )),
+            Some(node) if !node.children.is_empty() && !blank => {
+                Err(error(Fault::Malformed, "text beside elements", byte))
+            }
             Some(node) => {
                 node.text.push_str(text);
                 Ok(())

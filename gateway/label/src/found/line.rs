@@ -91,13 +91,18 @@ pub(super) fn bare(line: &str) -> &str {
     })
 }
 
-/// True if the line begins with a known level, code or portion mark, or only
-/// looks as if it did.
-pub(super) fn is_marking_like(schemes: &Schemes, line: &str) -> bool {
+/// True if the line begins with a known level or code, or only looks as if it
+/// did; `marks` counts portion marks too.
+pub(super) fn is_marking_like(schemes: &Schemes, line: &str, marks: bool) -> bool {
     let begins = |folded: &Folded| {
         whole(schemes, folded).is_some()
-            || phrase(schemes, folded, 0)
-                .is_some_and(|(words, terms)| strong(schemes, folded, 0, words, terms).is_some())
+            || phrase(schemes, folded, 0).is_some_and(|(words, terms)| {
+                strong(schemes, folded, 0, words, terms).is_some()
+                    || (marks
+                        && terms
+                            .iter()
+                            .any(|term| matches!(term, Term::Portion { .. })))
+            })
     };
     line.len() <= MAX_BANNER
         && (begins(&fold::fold(line)) || begins(&fold::fold(&fold::skeleton(line))))

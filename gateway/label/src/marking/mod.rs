@@ -98,12 +98,33 @@ pub fn read_with(
 
 /// Reads `DEU GEHEIM`, a national marking with its scheme, that stands beside
 /// an EU level and is not above it.
-pub(crate) fn national(schemes: &Schemes, text: &str, level: Level) -> Result<NationalMarking, LabelError> {
+pub(crate) fn national(
+    schemes: &Schemes,
+    text: &str,
+    level: Level,
+) -> Result<NationalMarking, LabelError> {
     let folded = fold::fold_strict(text)?;
     read::beside(schemes, &folded, 0, folded.words().len(), level)
         .map(|it| NationalMarking {
             country: it.scheme.id.clone(),
             marking: it.written().to_owned(),
         })
-        .map_err(|(fault, what)| LabelError::new(fault, what, Place::Field("national".to_owned()), rule::EQUIVALENCE))
+        .map_err(|(fault, what)| {
+            LabelError::new(
+                fault,
+                what,
+                Place::Field("national".to_owned()),
+                rule::EQUIVALENCE,
+            )
+        })
+}
+
+/// The EU level of a national marking in the schemes in force; of several the
+/// highest.
+pub(crate) fn level_of(it: &NationalMarking) -> Option<Level> {
+    let schemes = shipped().ok()?;
+    candidates(schemes, schemes.index().get(&fold::key(&it.marking)))
+        .filter(|found| found.scheme.id == it.country)
+        .map(|found| found.grade.eu)
+        .max()
 }

@@ -208,8 +208,14 @@ impl<'a> Reader<'a> {
         else {
             return Err(self.error(Fault::Malformed, "the bracket is not closed", rule::PRODUCT));
         };
-        let found = beside(self.schemes, self.folded, self.next + 1, end, first.grade.eu)
-            .map_err(|(fault, what)| self.error(fault, what, rule::EQUIVALENCE))?;
+        let found = beside(
+            self.schemes,
+            self.folded,
+            self.next + 1,
+            end,
+            first.grade.eu,
+        )
+        .map_err(|(fault, what)| self.error(fault, what, rule::EQUIVALENCE))?;
         self.beside = Some(found);
         self.next = end + 1;
         Ok(())
@@ -217,7 +223,8 @@ impl<'a> Reader<'a> {
 
     fn take_value(&mut self, value: &'a Value, words: usize) -> Result<(), LabelError> {
         let ascii = self.folded.words().get(self.next..self.next + words);
-        if value.code.is_ascii() && ascii.is_some_and(|words| words.iter().any(|word| !word.ascii)) {
+        if value.code.is_ascii() && ascii.is_some_and(|words| words.iter().any(|word| !word.ascii))
+        {
             return Err(self.error(
                 Fault::Unknown,
                 "codes are written without accents",
@@ -519,9 +526,15 @@ pub(crate) fn beside<'a>(
     let found = candidates(schemes, terms)
         .filter(|it| it.scheme.id == id && it.scheme.kind != Kind::Eu)
         .min_by_key(|it| it.grade.eu)
-        .ok_or((Fault::Unknown, "not a scheme and one of its markings, such as [DEU GEHEIM]"))?;
+        .ok_or((
+            Fault::Unknown,
+            "not a scheme and one of its markings, such as [DEU GEHEIM]",
+        ))?;
     if found.grade.eu > level {
-        return Err((Fault::Conflict, "the national marking is higher than the EU level beside it"));
+        return Err((
+            Fault::Conflict,
+            "the national marking is higher than the EU level beside it",
+        ));
     }
     Ok(found)
 }

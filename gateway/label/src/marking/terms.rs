@@ -75,7 +75,11 @@ pub(crate) fn choose<'a>(
         return Err(not_of(&all, country, at));
     }
     let States { mut text, more } = states(&mine);
-    let none: Vec<_> = if country.is_none() { no_level(schemes, terms) } else { Vec::new() };
+    let none: Vec<_> = if country.is_none() {
+        no_level(schemes, terms)
+    } else {
+        Vec::new()
+    };
     for id in &none {
         text.push_str(&format!(", {id} (none)"));
     }
@@ -118,7 +122,10 @@ fn no_level<'a>(schemes: &'a Schemes, terms: &[Term]) -> Vec<&'a str> {
         .iter()
         .filter_map(|term| match *term {
             Term::Refused { scheme, .. } => schemes.all().get(scheme),
-            Term::Grade { .. } | Term::Portion { .. } | Term::Value { .. } | Term::Release { .. } => None,
+            Term::Grade { .. }
+            | Term::Portion { .. }
+            | Term::Value { .. }
+            | Term::Release { .. } => None,
         })
         .filter(|scheme| scheme.kind == Kind::National)
         .map(|scheme| scheme.id.as_str())

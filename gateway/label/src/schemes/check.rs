@@ -234,7 +234,10 @@ fn clashes(schemes: &Schemes) -> Vec<(String, &'static str)> {
             ));
         }
         if twins(schemes, terms) {
-            found.push((phrase.to_owned(), "stands for two grades of one State at the same time: say `shared = true`"));
+            found.push((
+                phrase.to_owned(),
+                "stands for two grades of one State at the same time: say `shared = true`",
+            ));
         }
         if !fixed.is_empty() && terms.iter().map(of).any(national) {
             found.push((

@@ -27,7 +27,11 @@ struct Piece {
 /// Splits a header value into named values.
 pub(super) fn split(header: &str) -> Result<BTreeMap<String, Value>, LabelError> {
     if header.len() > 2 * MAX_LABEL {
-        return Err(fault(Fault::TooLarge, "SIO-Label", "a header larger than 128 KiB"));
+        return Err(fault(
+            Fault::TooLarge,
+            "SIO-Label",
+            "a header larger than 128 KiB",
+        ));
     }
     let unfolded = unfold(header)?;
     let mut pieces: BTreeMap<String, BTreeMap<Option<usize>, Piece>> = BTreeMap::new();
@@ -118,7 +122,11 @@ fn join(name: &str, mut sections: BTreeMap<Option<usize>, Piece>) -> Result<Valu
     let mut charset = None;
     let single = sections.remove(&None);
     if single.is_some() && !sections.is_empty() {
-        return Err(fault(Fault::Conflict, &known(name), "a parameter both whole and in sections"));
+        return Err(fault(
+            Fault::Conflict,
+            &known(name),
+            "a parameter both whole and in sections",
+        ));
     }
     let pieces = single.map(|piece| (0, piece)).into_iter().chain(
         sections
@@ -133,14 +141,20 @@ fn join(name: &str, mut sections: BTreeMap<Option<usize>, Piece>) -> Result<Valu
         if piece.encoded {
             if number == 0 {
                 let mut parts = raw.splitn(3, '\'');
-                let (Some(set), Some(lang), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-                    return Err(broken("an encoded value without character set and language"));
+                let (Some(set), Some(lang), Some(rest)) =
+                    (parts.next(), parts.next(), parts.next())
+                else {
+                    return Err(broken(
+                        "an encoded value without character set and language",
+                    ));
                 };
                 charset = Some(set.to_ascii_lowercase());
                 language = Some(lang.to_owned()).filter(|lang| !lang.is_empty());
                 raw = rest;
             } else if charset.is_none() {
-                return Err(broken("an encoded section whose first section says no character set"));
+                return Err(broken(
+                    "an encoded section whose first section says no character set",
+                ));
             }
             percent(raw, &mut bytes).ok_or_else(|| broken("a percent sign without two digits"))?;
         } else {
@@ -152,7 +166,13 @@ fn join(name: &str, mut sections: BTreeMap<Option<usize>, Piece>) -> Result<Valu
     }
     match charset.as_deref() {
         None | Some("utf-8" | "us-ascii") => {}
-        Some(_) => return Err(fault(Fault::Unknown, &known(name), "a character set other than UTF-8 and US-ASCII")),
+        Some(_) => {
+            return Err(fault(
+                Fault::Unknown,
+                &known(name),
+                "a character set other than UTF-8 and US-ASCII",
+            ));
+        }
     }
     if charset.as_deref() == Some("us-ascii") && !bytes.is_ascii() {
         return Err(broken("bytes outside of its character set"));
@@ -204,7 +224,9 @@ impl<'a> Scanner<'a> {
             .find(|c: char| !is_token(c))
             .unwrap_or(self.rest.len());
         if end == 0 {
-            return Err(malformed("not a list of parameters: name=value; name=value"));
+            return Err(malformed(
+                "not a list of parameters: name=value; name=value",
+            ));
         }
         Ok(self.take(end))
     }
@@ -234,7 +256,24 @@ impl<'a> Scanner<'a> {
 
 /// Token characters of RFC 2045.
 const fn is_token(c: char) -> bool {
-    matches!(c, '!'..='~') && !matches!(c, '(' | ')' | '<' | '>' | '@' | ',' | ';' | ':' | '\\' | '"' | '/' | '[' | ']' | '?' | '=')
+    matches!(c, '!'..='~')
+        && !matches!(
+            c,
+            '(' | ')'
+                | '<'
+                | '>'
+                | '@'
+                | ','
+                | ';'
+                | ':'
+                | '\\'
+                | '"'
+                | '/'
+                | '['
+                | ']'
+                | '?'
+                | '='
+        )
 }
 
 /// Appends a parameter, in sections where it is long, encoded where it is not
@@ -250,7 +289,12 @@ pub(super) fn text(out: &mut Vec<String>, name: &str, value: &str, language: Opt
             out.push(format!("{name}=\"{one}\""));
             return;
         }
-        out.extend(pieces.iter().enumerate().map(|(at, piece)| format!("{name}*{at}=\"{piece}\"")));
+        out.extend(
+            pieces
+                .iter()
+                .enumerate()
+                .map(|(at, piece)| format!("{name}*{at}=\"{piece}\"")),
+        );
         if pieces.is_empty() {
             out.push(format!("{name}=\"\""));
         }

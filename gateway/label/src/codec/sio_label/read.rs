@@ -16,8 +16,12 @@ pub fn read(header: &str) -> Result<SioLabel, LabelError> {
     let mut values = parameters::split(header)?;
     let marking = values.remove("marking");
     let mut colour = |name: &str| match values.remove(name) {
-        Some(value) if !is_colour(&value.text) => Err(fault(Fault::Unknown, name, "not a colour name or #RRGGBB")),
-        Some(_) if marking.is_none() => Err(fault(Fault::Conflict, name, "a colour without marking")),
+        Some(value) if !is_colour(&value.text) => {
+            Err(fault(Fault::Unknown, name, "not a colour name or #RRGGBB"))
+        }
+        Some(_) if marking.is_none() => {
+            Err(fault(Fault::Conflict, name, "a colour without marking"))
+        }
         value => Ok(value.map(|value| value.text)),
     };
     let fgcolor = colour("fgcolor")?;
@@ -32,9 +36,14 @@ pub fn read(header: &str) -> Result<SioLabel, LabelError> {
         (None, Some(_)) => return Err(fault(Fault::Missing, "type", "a label without type")),
     };
     if marking.is_none() && label.is_none() {
-        return Err(fault(Fault::Missing, "SIO-Label", "neither a marking nor a label"));
+        return Err(fault(
+            Fault::Missing,
+            "SIO-Label",
+            "neither a marking nor a label",
+        ));
     }
-    let (marking, language) = marking.map_or((None, None), |value| (Some(value.text), value.language));
+    let (marking, language) =
+        marking.map_or((None, None), |value| (Some(value.text), value.language));
     Ok(SioLabel {
         marking,
         language,
@@ -47,13 +56,17 @@ pub fn read(header: &str) -> Result<SioLabel, LabelError> {
 fn syntax(kind: &str) -> Result<String, LabelError> {
     let known = matches!(kind, ":ess" | ":x411" | ":xml");
     // A URI has a scheme of letters before its first colon.
-    let uri = kind
-        .split_once(':')
-        .is_some_and(|(scheme, rest)| scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.is_empty());
+    let uri = kind.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.is_empty()
+    });
     if known || uri {
         Ok(kind.to_owned())
     } else {
-        Err(fault(Fault::Unknown, "type", "not :ess, :x411, :xml or a URI"))
+        Err(fault(
+            Fault::Unknown,
+            "type",
+            "not :ess, :x411, :xml or a URI",
+        ))
     }
 }
 
@@ -70,11 +83,11 @@ fn decode(text: &str) -> Result<Vec<u8>, LabelError> {
 /// The 17 names of RFC 7444, section 4, and `#RRGGBB`.
 pub(crate) fn is_colour(text: &str) -> bool {
     const NAMES: [&str; 17] = [
-        "aqua", "black", "blue", "fuschia", "gray", "green", "lime", "maroon", "navy", "olive", "orange", "purple",
-        "red", "silver", "teal", "white", "yellow",
+        "aqua", "black", "blue", "fuschia", "gray", "green", "lime", "maroon", "navy", "olive",
+        "orange", "purple", "red", "silver", "teal", "white", "yellow",
     ];
     NAMES.iter().any(|name| name.eq_ignore_ascii_case(text))
-        || text
-            .strip_prefix('#')
-            .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        || text.strip_prefix('#').is_some_and(|digits| {
+            digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        })
 }

@@ -5,7 +5,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::codec::MAX_CATEGORIES;
 use crate::codec::information::{Information, Tag};
-use crate::codec::stanag4774::{ConfidentialityLabel, IdType, LabelKind, NAMESPACE, Originator, Succession};
+use crate::codec::stanag4774::{
+    ConfidentialityLabel, IdType, LabelKind, NAMESPACE, Originator, Succession,
+};
 use crate::codec::xml::Node;
 use crate::error::{Fault, LabelError, Place, rule};
 use crate::schemes::{CategoryKind, is_oid};
@@ -42,7 +44,11 @@ impl<'a> Children<'a> {
 
     fn optional(&mut self, name: &str) -> Option<&'a Node> {
         let first = self.rest.as_slice().first()?;
-        if first.is(NAMESPACE, name) { self.rest.next() } else { None }
+        if first.is(NAMESPACE, name) {
+            self.rest.next()
+        } else {
+            None
+        }
     }
 
     fn required(&mut self, name: &'static str) -> Result<&'a Node, LabelError> {
@@ -50,7 +56,12 @@ impl<'a> Children<'a> {
             Some(node) => Ok(node),
             None => Err(match self.rest.as_slice().first() {
                 Some(other) if other.namespace != NAMESPACE => foreign(other, self.name),
-                _ => error(self.parent, name, Fault::Missing, "a required element is missing or out of order"),
+                _ => error(
+                    self.parent,
+                    name,
+                    Fault::Missing,
+                    "a required element is missing or out of order",
+                ),
             }),
         }
     }
@@ -59,35 +70,62 @@ impl<'a> Children<'a> {
         match self.rest.next() {
             None => Ok(()),
             Some(other) if other.namespace != NAMESPACE => Err(foreign(other, self.name)),
-            Some(other) => Err(error(other, self.name, Fault::Unknown, "an element that does not belong here")),
+            Some(other) => Err(error(
+                other,
+                self.name,
+                Fault::Unknown,
+                "an element that does not belong here",
+            )),
         }
     }
 }
 
 fn foreign(node: &Node, name: &'static str) -> LabelError {
-    error(node, name, Fault::Unknown, "an element of an unknown namespace")
+    error(
+        node,
+        name,
+        Fault::Unknown,
+        "an element of an unknown namespace",
+    )
 }
 
 fn only(node: &Node, name: &'static str, allowed: &[&str]) -> Result<(), LabelError> {
-    let fine = |a: &crate::codec::xml::Attribute| a.namespace.is_empty() && allowed.contains(&a.name.as_str());
+    let fine = |a: &crate::codec::xml::Attribute| {
+        a.namespace.is_empty() && allowed.contains(&a.name.as_str())
+    };
     if node.attributes.iter().all(fine) {
         Ok(())
     } else {
-        Err(error(node, name, Fault::Unknown, "an attribute that does not belong here"))
+        Err(error(
+            node,
+            name,
+            Fault::Unknown,
+            "an attribute that does not belong here",
+        ))
     }
 }
 
 /// The text of an element without children: one line, trimmed, not empty.
 fn text<'a>(node: &'a Node, name: &'static str) -> Result<&'a str, LabelError> {
     if !node.children.is_empty() {
-        return Err(error(node, name, Fault::Malformed, "elements where text is expected"));
+        return Err(error(
+            node,
+            name,
+            Fault::Malformed,
+            "elements where text is expected",
+        ));
     }
     let text = node.text.trim_matches([' ', '\t', '\r', '\n']);
     if text.is_empty() {
         return Err(error(node, name, Fault::Missing, "an empty element"));
     }
     if text.chars().any(char::is_control) {
-        return Err(error(node, name, Fault::Malformed, "more than one line of text"));
+        return Err(error(
+            node,
+            name,
+            Fault::Malformed,
+            "more than one line of text",
+        ));
     }
     Ok(text)
 }
@@ -109,7 +147,12 @@ fn oid(node: &Node, name: &'static str, attribute: &str) -> Result<Option<String
     };
     match value.strip_prefix("urn:oid:") {
         Some(oid) if is_oid(oid) => Ok(Some(oid.to_owned())),
-        _ => Err(error(node, name, Fault::Malformed, "the URI is not urn:oid: with a number")),
+        _ => Err(error(
+            node,
+            name,
+            Fault::Malformed,
+            "the URI is not urn:oid: with a number",
+        )),
     }
 }
 
@@ -121,7 +164,12 @@ pub(crate) fn read_node(node: &Node) -> Result<ConfidentialityLabel, LabelError>
         .find(|kind| node.is(NAMESPACE, kind.element()))
         .ok_or_else(|| {
             if node.namespace == NAMESPACE {
-                error(node, NAME, Fault::Unknown, "not one of the three label elements")
+                error(
+                    node,
+                    NAME,
+                    Fault::Unknown,
+                    "not one of the three label elements",
+                )
             } else {
                 foreign(node, NAME)
             }
@@ -133,11 +181,21 @@ pub(crate) fn read_node(node: &Node) -> Result<ConfidentialityLabel, LabelError>
         .transpose()?;
     let mut children = Children::of(node, NAME);
     let information = information(children.required("ConfidentialityInformation")?)?;
-    let originator = children.optional("OriginatorID").map(originator).transpose()?;
+    let originator = children
+        .optional("OriginatorID")
+        .map(originator)
+        .transpose()?;
     let created = children.required("CreationDateTime")?;
     only(created, "CreationDateTime", &[])?;
-    let created = moment(created, "CreationDateTime", text(created, "CreationDateTime")?)?;
-    let succession = children.optional("SuccessionHandling").map(succession).transpose()?;
+    let created = moment(
+        created,
+        "CreationDateTime",
+        text(created, "CreationDateTime")?,
+    )?;
+    let succession = children
+        .optional("SuccessionHandling")
+        .map(succession)
+        .transpose()?;
     children.end()?;
     Ok(ConfidentialityLabel {
         kind,
@@ -159,7 +217,14 @@ fn originator(node: &Node) -> Result<Originator, LabelError> {
             IdType::ALL
                 .into_iter()
                 .find(|id_type| id_type.code() == value)
-                .ok_or_else(|| error(node, NAME, Fault::Unknown, "a kind of name that the schema does not have"))?,
+                .ok_or_else(|| {
+                    error(
+                        node,
+                        NAME,
+                        Fault::Unknown,
+                        "a kind of name that the schema does not have",
+                    )
+                })?,
         ),
     };
     Ok(Originator {
@@ -217,7 +282,9 @@ fn information(node: &Node) -> Result<Information, LabelError> {
         policy: text(policy, "PolicyIdentifier")?.to_owned(),
         policy_oid: oid(policy, "PolicyIdentifier", "URI")?,
         classification: text(class, "Classification")?.to_owned(),
-        privacy_mark: mark.map(|mark| text(mark, "PrivacyMark").map(str::to_owned)).transpose()?,
+        privacy_mark: mark
+            .map(|mark| text(mark, "PrivacyMark").map(str::to_owned))
+            .transpose()?,
         categories,
     })
 }
@@ -237,17 +304,36 @@ fn category(node: &Node) -> Result<Tag, LabelError> {
                 "not RESTRICTIVE, PERMISSIVE or INFORMATIVE in capitals",
             ));
         }
-        None => return Err(error(node, "Category Type", Fault::Missing, "the category has no type")),
+        None => {
+            return Err(error(
+                node,
+                "Category Type",
+                Fault::Missing,
+                "the category has no type",
+            ));
+        }
     };
     let name = node
         .attribute("TagName")
         .filter(|name| !name.is_empty())
-        .ok_or_else(|| error(node, "Category TagName", Fault::Missing, "the category has no tag name"))?;
+        .ok_or_else(|| {
+            error(
+                node,
+                "Category TagName",
+                Fault::Missing,
+                "the category has no tag name",
+            )
+        })?;
     let mut values = Vec::new();
     for child in &node.children {
         if !child.is(NAMESPACE, "GenericValue") {
             return Err(if child.namespace == NAMESPACE {
-                error(child, NAME, Fault::Unknown, "a value that is no GenericValue")
+                error(
+                    child,
+                    NAME,
+                    Fault::Unknown,
+                    "a value that is no GenericValue",
+                )
             } else {
                 foreign(child, NAME)
             });
@@ -256,7 +342,12 @@ fn category(node: &Node) -> Result<Tag, LabelError> {
         values.push(text(child, "GenericValue")?.to_owned());
     }
     if values.is_empty() {
-        return Err(error(node, NAME, Fault::Missing, "the category has no value"));
+        return Err(error(
+            node,
+            NAME,
+            Fault::Missing,
+            "the category has no value",
+        ));
     }
     Ok(Tag {
         kind,

@@ -28,7 +28,9 @@ pub fn write(label: &ConfidentialityLabel) -> Result<String, LabelError> {
     out.raw(">");
     out.information(&label.information)?;
     if let Some(originator) = &label.originator {
-        let id_type = originator.id_type.map(|id_type| ("IDType", id_type.code().to_owned()));
+        let id_type = originator
+            .id_type
+            .map(|id_type| ("IDType", id_type.code().to_owned()));
         out.leaf("OriginatorID", id_type.as_slice(), &originator.value)?;
     }
     out.leaf("CreationDateTime", &[], &moment(label.created)?)?;
@@ -44,7 +46,8 @@ pub fn write(label: &ConfidentialityLabel) -> Result<String, LabelError> {
 }
 
 fn moment(at: OffsetDateTime) -> Result<String, LabelError> {
-    at.format(&Rfc3339).map_err(|_| unwritable("a date outside of the years 0 to 9999"))
+    at.format(&Rfc3339)
+        .map_err(|_| unwritable("a date outside of the years 0 to 9999"))
 }
 
 fn unwritable(what: &str) -> LabelError {
@@ -60,15 +63,25 @@ impl Writer {
 
     fn attribute(&mut self, name: &str, value: &str) -> Result<(), LabelError> {
         if value.is_empty() || value.chars().any(char::is_control) {
-            return Err(unwritable("an attribute that is empty or has control characters"));
+            return Err(unwritable(
+                "an attribute that is empty or has control characters",
+            ));
         }
         self.raw(&format!(" {name}=\"{}\"", escape(value)));
         Ok(())
     }
 
-    fn leaf(&mut self, name: &str, attributes: &[(&str, String)], text: &str) -> Result<(), LabelError> {
-        if text.is_empty() || text.trim_matches([' ']) != text || text.chars().any(char::is_control) {
-            return Err(unwritable("a text that is empty, padded or has control characters"));
+    fn leaf(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, String)],
+        text: &str,
+    ) -> Result<(), LabelError> {
+        if text.is_empty() || text.trim_matches([' ']) != text || text.chars().any(char::is_control)
+        {
+            return Err(unwritable(
+                "a text that is empty, padded or has control characters",
+            ));
         }
         self.raw(&format!("<slab:{name}"));
         for (key, value) in attributes {
@@ -81,7 +94,11 @@ impl Writer {
     fn information(&mut self, it: &Information) -> Result<(), LabelError> {
         self.raw("<slab:ConfidentialityInformation>");
         let uri = |oid: &Option<String>| oid.as_ref().map(|oid| ("URI", format!("urn:oid:{oid}")));
-        self.leaf("PolicyIdentifier", uri(&it.policy_oid).as_slice(), &it.policy)?;
+        self.leaf(
+            "PolicyIdentifier",
+            uri(&it.policy_oid).as_slice(),
+            &it.policy,
+        )?;
         self.leaf("Classification", &[], &it.classification)?;
         if let Some(mark) = &it.privacy_mark {
             self.leaf("PrivacyMark", &[], mark)?;
