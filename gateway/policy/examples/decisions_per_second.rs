@@ -26,13 +26,24 @@ impl Random {
     }
 
     fn some(&mut self, words: &[&str]) -> String {
-        let chosen: Vec<_> = words.iter().filter(|_| self.next() % 6 == 0).map(|word| format!("\"{word}\"")).collect();
+        let chosen: Vec<_> = words
+            .iter()
+            .filter(|_| self.next() % 6 == 0)
+            .map(|word| format!("\"{word}\""))
+            .collect();
         format!("[{}]", chosen.join(","))
     }
 }
 
 const LEVELS: [&str; 5] = ["NC", "R-UE", "C-UE", "S-UE", "TS-UE"];
-const COMMUNITIES: [&str; 6] = ["civilian", "law-enforcement", "diplomacy", "defence", "private", "judicial"];
+const COMMUNITIES: [&str; 6] = [
+    "civilian",
+    "law-enforcement",
+    "diplomacy",
+    "defence",
+    "private",
+    "judicial",
+];
 const KINDS: [&str; 5] = ["agency", "private", "third-state", "io", "media"];
 const BOOLS: [&str; 2] = ["true", "false"];
 const COUNTRIES: [&str; 6] = ["EU", "NATO", "FRA", "DEU", "NOR", "USA"];
@@ -50,7 +61,14 @@ fn line(number: usize, r: &mut Random) -> String {
         r.some(&COUNTRIES),
         r.some(&["H0", "H1", "H2", "H3"]),
         r.of(&BOOLS),
-        r.of(&["cyber-crisis", "law-enforcement", "evidence", "cyber-defence", "diplomacy", "commercial"]),
+        r.of(&[
+            "cyber-crisis",
+            "law-enforcement",
+            "evidence",
+            "cyber-defence",
+            "diplomacy",
+            "commercial"
+        ]),
         r.of(&COMMUNITIES),
         r.of(&COMMUNITIES),
         r.of(&KINDS),
@@ -68,7 +86,13 @@ fn line(number: usize, r: &mut Random) -> String {
         r.of(&["none", "draft", "active", "suspended", "expired"]),
         r.of(&["n/a", "none", "SIA", "AA", "classified-contract"]),
         r.of(&["n/a", "none", "adequacy", "agreement", "pre-2017"]),
-        r.some(&["aggregate", "level-drop", "unknown-originator", "evaluation-missing", "crypto-custodian"]),
+        r.some(&[
+            "aggregate",
+            "level-drop",
+            "unknown-originator",
+            "evaluation-missing",
+            "crypto-custodian"
+        ]),
     )
 }
 

@@ -55,7 +55,9 @@ impl Obligation {
             Self::ReceiptRequired => "receipt required",
             Self::NationalMarkingBeside => "keep the national marking beside the EU marking",
             Self::NotForJudicialProceedings => "not for use in judicial proceedings",
-            Self::TlpBesideClassification => "TLP stands beside the classification, never instead of it",
+            Self::TlpBesideClassification => {
+                "TLP stands beside the classification, never instead of it"
+            }
             Self::ByCentralRegistry => "by way of the central registry",
         }
     }
@@ -90,8 +92,14 @@ impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RuleFailed { rule } => write!(f, "rule {rule} could not be evaluated"),
-            Self::Disagreement { gate, lattice: true } => write!(f, "{gate} fires in code but not in the rule text"),
-            Self::Disagreement { gate, lattice: false } => write!(f, "{gate} fires in the rule text but not in code"),
+            Self::Disagreement {
+                gate,
+                lattice: true,
+            } => write!(f, "{gate} fires in code but not in the rule text"),
+            Self::Disagreement {
+                gate,
+                lattice: false,
+            } => write!(f, "{gate} fires in the rule text but not in code"),
             Self::Inconsistent => f.write_str("the derived words contradict the facts"),
             Self::Unexpected { what } => write!(f, "the policy set answered {what}"),
         }
@@ -130,7 +138,11 @@ impl Decision {
     /// From the gates that fired.
     pub(crate) fn of(about: About, fired: &[(Gate, Effect)], obligations: Vec<Obligation>) -> Self {
         let unlabelled = (Gate::UNLABELLED, Effect::Review);
-        let fired = if fired.contains(&unlabelled) { &[unlabelled][..] } else { fired };
+        let fired = if fired.contains(&unlabelled) {
+            &[unlabelled][..]
+        } else {
+            fired
+        };
         let (verdict, kind) = if fired.iter().any(|(_, effect)| *effect == Effect::Deny) {
             (Verdict::Deny, Effect::Deny)
         } else if fired.is_empty() {
@@ -138,7 +150,11 @@ impl Decision {
         } else {
             (Verdict::Review, Effect::Review)
         };
-        let mut gates: Vec<Gate> = fired.iter().filter(|(_, effect)| *effect == kind).map(|(gate, _)| *gate).collect();
+        let mut gates: Vec<Gate> = fired
+            .iter()
+            .filter(|(_, effect)| *effect == kind)
+            .map(|(gate, _)| *gate)
+            .collect();
         gates.sort_unstable();
         gates.dedup();
         Self {

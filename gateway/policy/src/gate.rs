@@ -106,7 +106,12 @@ impl Gate {
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{:02}", if self.local { 'L' } else { 'G' }, self.number)
+        write!(
+            f,
+            "{}{:02}",
+            if self.local { 'L' } else { 'G' },
+            self.number
+        )
     }
 }
 
@@ -154,7 +159,12 @@ const DENY: &[Effect] = &[Effect::Deny];
 const REVIEW: &[Effect] = &[Effect::Review];
 const BOTH: &[Effect] = &[Effect::Deny, Effect::Review];
 
-const fn entry(number: u8, effects: &'static [Effect], basis: &'static str, rule: &'static str) -> Entry {
+const fn entry(
+    number: u8,
+    effects: &'static [Effect],
+    basis: &'static str,
+    rule: &'static str,
+) -> Entry {
     Entry {
         gate: Gate::g(number),
         effects,
@@ -166,33 +176,173 @@ const fn entry(number: u8, effects: &'static [Effect], basis: &'static str, rule
 /// The shipped gates. A policy set must state each of them but G00, with
 /// these effects; its texts may refine, not drop them.
 pub const CATALOGUE: [Entry; 29] = [
-    entry(0, DENY, "product", "the facts are not well-formed, or a rule could not be evaluated"),
-    entry(1, DENY, "Decision (EU, Euratom) 2015/444, Article 25", "the label cannot be read"),
+    entry(
+        0,
+        DENY,
+        "product",
+        "the facts are not well-formed, or a rule could not be evaluated",
+    ),
+    entry(
+        1,
+        DENY,
+        "Decision (EU, Euratom) 2015/444, Article 25",
+        "the label cannot be read",
+    ),
     entry(2, REVIEW, "product", "there is no label"),
-    entry(3, DENY, "Decision (EU, Euratom) 2015/444, Article 36; Decision 2019/1961, Article 15", "the level is above the channel's accreditation"),
-    entry(4, DENY, "Council Decision 2013/488/EU, Article 10(6)", "the level is above the approval of the channel's cryptography"),
-    entry(5, REVIEW, "product", "the label and a marking in the content say different things"),
-    entry(6, DENY, "product", "the release crosses communities and no agreement in force covers it"),
-    entry(7, DENY, "product", "the level is above the ceiling of the agreement"),
-    entry(8, DENY, "Council Decision 2013/488/EU, Article 13", "classified information would leave the EU without a security of information agreement, or above R-UE under an administrative arrangement"),
-    entry(9, DENY, "Council Decision 2013/488/EU, Annex III", "the recipient's country is not among those that the marking allows release to"),
-    entry(10, DENY, "Council Decision 2013/488/EU, Article 11", "classified information would reach a company or the press without a classified contract"),
-    entry(11, DENY, "Council Decision 2013/488/EU, Article 7", "the level is above the recipient's clearance"),
-    entry(12, DENY, "Council Secretariat guidance on LIMITE", "LIMITE stays with the administrations of the Member States and the institutions"),
-    entry(13, DENY, "Council Decision 2013/488/EU, Annex IV", "CRYPTO passes between custodians of cryptographic material alone"),
-    entry(14, DENY, "FIRST TLP 2.0, section 3", "TLP:RED is for the recipients that the source named"),
-    entry(15, DENY, "FIRST TLP 2.0, section 3", "TLP:AMBER+STRICT stays inside the organisation"),
-    entry(16, DENY, "FIRST TLP 2.0, section 3", "TLP:AMBER stays with the organisation and its clients"),
-    entry(17, DENY, "FIRST TLP 2.0, section 3", "TLP:GREEN stays in the community and off public channels"),
-    entry(18, BOTH, "Decision (EU, Euratom) 2019/1961, Article 14", "another originator's classified information needs that originator's consent"),
-    entry(19, BOTH, "Europol handling codes (Council document 6243/18)", "information with a handling code is for law enforcement, unless its provider consents"),
-    entry(20, BOTH, "Europol handling codes (Council document 6243/18), H2", "not to be disseminated without the provider's permission"),
-    entry(21, BOTH, "Europol handling codes (Council document 6243/18), H1", "not to be used in judicial proceedings without the provider's permission"),
-    entry(22, REVIEW, "Europol handling codes (Council document 6243/18), H3", "the provider set restrictions in free text: a person reads them"),
-    entry(23, REVIEW, "Regulation (EU) 2016/794, Article 26", "personal data of law enforcement would reach a company"),
-    entry(24, DENY, "Regulation (EU) 2016/794, Article 25", "personal data of law enforcement would leave the EU without a legal basis"),
-    entry(25, REVIEW, "Council Decision 2013/488/EU, Annex III", "what is put together may deserve a higher level than its parts"),
-    entry(26, DENY, "Decision (EU, Euratom) 2019/1961, Article 14", "only the originator may lower the label of what it originated"),
-    entry(27, REVIEW, "Decision (EU, Euratom) 2019/1961, Article 14", "the originator is not known here"),
-    entry(28, REVIEW, "product", "a law-enforcement report without source and information codes"),
+    entry(
+        3,
+        DENY,
+        "Decision (EU, Euratom) 2015/444, Article 36; Decision 2019/1961, Article 15",
+        "the level is above the channel's accreditation",
+    ),
+    entry(
+        4,
+        DENY,
+        "Council Decision 2013/488/EU, Article 10(6)",
+        "the level is above the approval of the channel's cryptography",
+    ),
+    entry(
+        5,
+        REVIEW,
+        "product",
+        "the label and a marking in the content say different things",
+    ),
+    entry(
+        6,
+        DENY,
+        "product",
+        "the release crosses communities and no agreement in force covers it",
+    ),
+    entry(
+        7,
+        DENY,
+        "product",
+        "the level is above the ceiling of the agreement",
+    ),
+    entry(
+        8,
+        DENY,
+        "Council Decision 2013/488/EU, Article 13",
+        "classified information would leave the EU without a security of information agreement, or above R-UE under an administrative arrangement",
+    ),
+    entry(
+        9,
+        DENY,
+        "Council Decision 2013/488/EU, Annex III",
+        "the recipient's country is not among those that the marking allows release to",
+    ),
+    entry(
+        10,
+        DENY,
+        "Council Decision 2013/488/EU, Article 11",
+        "classified information would reach a company or the press without a classified contract",
+    ),
+    entry(
+        11,
+        DENY,
+        "Council Decision 2013/488/EU, Article 7",
+        "the level is above the recipient's clearance",
+    ),
+    entry(
+        12,
+        DENY,
+        "Council Secretariat guidance on LIMITE",
+        "LIMITE stays with the administrations of the Member States and the institutions",
+    ),
+    entry(
+        13,
+        DENY,
+        "Council Decision 2013/488/EU, Annex IV",
+        "CRYPTO passes between custodians of cryptographic material alone",
+    ),
+    entry(
+        14,
+        DENY,
+        "FIRST TLP 2.0, section 3",
+        "TLP:RED is for the recipients that the source named",
+    ),
+    entry(
+        15,
+        DENY,
+        "FIRST TLP 2.0, section 3",
+        "TLP:AMBER+STRICT stays inside the organisation",
+    ),
+    entry(
+        16,
+        DENY,
+        "FIRST TLP 2.0, section 3",
+        "TLP:AMBER stays with the organisation and its clients",
+    ),
+    entry(
+        17,
+        DENY,
+        "FIRST TLP 2.0, section 3",
+        "TLP:GREEN stays in the community and off public channels",
+    ),
+    entry(
+        18,
+        BOTH,
+        "Decision (EU, Euratom) 2019/1961, Article 14",
+        "another originator's classified information needs that originator's consent",
+    ),
+    entry(
+        19,
+        BOTH,
+        "Europol handling codes (Council document 6243/18)",
+        "information with a handling code is for law enforcement, unless its provider consents",
+    ),
+    entry(
+        20,
+        BOTH,
+        "Europol handling codes (Council document 6243/18), H2",
+        "not to be disseminated without the provider's permission",
+    ),
+    entry(
+        21,
+        BOTH,
+        "Europol handling codes (Council document 6243/18), H1",
+        "not to be used in judicial proceedings without the provider's permission",
+    ),
+    entry(
+        22,
+        REVIEW,
+        "Europol handling codes (Council document 6243/18), H3",
+        "the provider set restrictions in free text: a person reads them",
+    ),
+    entry(
+        23,
+        REVIEW,
+        "Regulation (EU) 2016/794, Article 26",
+        "personal data of law enforcement would reach a company",
+    ),
+    entry(
+        24,
+        DENY,
+        "Regulation (EU) 2016/794, Article 25",
+        "personal data of law enforcement would leave the EU without a legal basis",
+    ),
+    entry(
+        25,
+        REVIEW,
+        "Council Decision 2013/488/EU, Annex III",
+        "what is put together may deserve a higher level than its parts",
+    ),
+    entry(
+        26,
+        DENY,
+        "Decision (EU, Euratom) 2019/1961, Article 14",
+        "only the originator may lower the label of what it originated",
+    ),
+    entry(
+        27,
+        REVIEW,
+        "Decision (EU, Euratom) 2019/1961, Article 14",
+        "the originator is not known here",
+    ),
+    entry(
+        28,
+        REVIEW,
+        "product",
+        "a law-enforcement report without source and information codes",
+    ),
 ];

@@ -31,24 +31,31 @@ const MANDATORY: [Mandatory; 11] = [
         effect: Effect::Review,
         fires: |facts| facts.label_state == LabelState::Missing,
     },
-    deny(3, |facts| facts.classification > facts.channel_accreditation),
-    deny(4, |facts| is_classified(facts) && facts.classification > facts.crypto_approval),
+    deny(3, |facts| {
+        facts.classification > facts.channel_accreditation
+    }),
+    deny(4, |facts| {
+        is_classified(facts) && facts.classification > facts.crypto_approval
+    }),
     deny(6, |facts| facts.is_cross() && facts.mou != MouState::Active),
     deny(7, |facts| {
-        facts.is_cross() && facts.mou == MouState::Active && facts.classification > facts.mou_ceiling
+        facts.is_cross()
+            && facts.mou == MouState::Active
+            && facts.classification > facts.mou_ceiling
     }),
     deny(8, |facts| {
         let highest = match facts.external_agreement {
             ExternalAgreement::SecurityOfInformation => Level::TopSecret,
             ExternalAgreement::Administrative => Level::Restricted,
-            ExternalAgreement::NotApplicable | ExternalAgreement::None | ExternalAgreement::ClassifiedContract => {
-                Level::Nc
-            }
+            ExternalAgreement::NotApplicable
+            | ExternalAgreement::None
+            | ExternalAgreement::ClassifiedContract => Level::Nc,
         };
         facts.is_external() && facts.classification > highest
     }),
     deny(9, |facts| {
-        let limited = !facts.releasable_to.is_empty() || (facts.is_external() && is_classified(facts));
+        let limited =
+            !facts.releasable_to.is_empty() || (facts.is_external() && is_classified(facts));
         limited && !facts.releasable_to.contains(&facts.recipient_country)
     }),
     deny(10, |facts| {
@@ -58,7 +65,8 @@ const MANDATORY: [Mandatory; 11] = [
     }),
     deny(11, |facts| facts.classification > facts.recipient_clearance),
     deny(13, |facts| {
-        facts.caveats.contains(&Caveat::Crypto) && !facts.review_flags.contains(&ReviewFlag::CryptoCustodian)
+        facts.caveats.contains(&Caveat::Crypto)
+            && !facts.review_flags.contains(&ReviewFlag::CryptoCustodian)
     }),
 ];
 

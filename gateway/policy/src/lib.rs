@@ -1,17 +1,26 @@
 //! The release decision: facts, gates, permits, the directory, agreements, review.
 //!
-//! One question, asked for every recipient: may this go to them? [`facts`]
-//! says what the answer depends on, [`engine`] answers it from code and rule
-//! text, and a [`release`] permit is the only key to plaintext.
+//! One question, asked for every recipient: may this go to them? [`derive`]
+//! makes the [`facts`] that the answer depends on, [`engine`] answers it from
+//! code and rule text, [`review`] counts the votes where people must judge, and
+//! [`release`] gives the permit that is the only key to plaintext.
 //!
 //! Pure: no sockets, no files, no clock, no randomness.
 #![forbid(unsafe_code)]
 
+pub mod approval;
+pub mod day;
 pub mod decision;
+pub mod derive;
+pub mod directory;
 pub mod engine;
 pub mod facts;
 pub mod gate;
 mod lattice;
+pub mod mou;
+pub mod reason;
+pub mod release;
+pub mod review;
 mod texts;
 
 pub use texts::PolicyTexts;

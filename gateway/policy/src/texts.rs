@@ -46,13 +46,19 @@ impl PolicyTexts {
 
     /// The files, sorted by name.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+        self.files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// The same set with another file beside its files, or in place of the one of that name.
     #[must_use]
     pub fn with(&self, name: &str, text: &str) -> Self {
-        let kept = self.files.iter().filter(|(other, _)| other != name).cloned();
+        let kept = self
+            .files
+            .iter()
+            .filter(|(other, _)| other != name)
+            .cloned();
         Self::new(kept.chain([(name.to_owned(), text.to_owned())]))
     }
 
@@ -61,7 +67,9 @@ impl PolicyTexts {
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for part in std::iter::once(SCHEMA).chain(self.files().flat_map(|(name, text)| [name, text])) {
+        for part in
+            std::iter::once(SCHEMA).chain(self.files().flat_map(|(name, text)| [name, text]))
+        {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }

@@ -12,7 +12,12 @@ fn every_worked_example_is_decided_as_it_says() {
     let rows = common::csv(include_str!("data/decision-examples.csv"));
     let header = &rows[0];
     let column = |name: &str| header.iter().position(|field| field == name).unwrap();
-    let (id, verdict, gates, facts) = (column("id"), column("verdict"), column("gates"), column("facts"));
+    let (id, verdict, gates, facts) = (
+        column("id"),
+        column("verdict"),
+        column("gates"),
+        column("facts"),
+    );
     assert!(rows.len() > 30, "the examples were read");
     for row in &rows[1..] {
         let decision = engine.decide(&Facts::from_json(&row[facts]).unwrap());
@@ -24,6 +29,9 @@ fn every_worked_example_is_decided_as_it_says() {
             row[id]
         );
         assert!(decision.alarms().is_empty(), "{}", row[id]);
-        assert_eq!(decision.verdict() == Verdict::Permit, decision.gates().is_empty());
+        assert_eq!(
+            decision.verdict() == Verdict::Permit,
+            decision.gates().is_empty()
+        );
     }
 }

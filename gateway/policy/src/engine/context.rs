@@ -39,10 +39,19 @@ struct Closed<T> {
 }
 
 impl<T: Copy + PartialEq> Closed<T> {
-    fn new(entity: &str, all: impl IntoIterator<Item = T>, word: impl Fn(T) -> &'static str) -> Result<Self, String> {
+    fn new(
+        entity: &str,
+        all: impl IntoIterator<Item = T>,
+        word: impl Fn(T) -> &'static str,
+    ) -> Result<Self, String> {
         let values = all
             .into_iter()
-            .map(|value| Ok((value, RestrictedExpression::new_entity_uid(uid(entity, word(value))?))))
+            .map(|value| {
+                Ok((
+                    value,
+                    RestrictedExpression::new_entity_uid(uid(entity, word(value))?),
+                ))
+            })
             .collect::<Result<_, String>>()?;
         Ok(Self { values })
     }
@@ -55,11 +64,17 @@ impl<T: Copy + PartialEq> Closed<T> {
             .ok_or_else(|| "a word that the engine does not have".to_owned())
     }
 
-    fn set<'a>(&self, values: impl IntoIterator<Item = &'a T>) -> Result<RestrictedExpression, String>
+    fn set<'a>(
+        &self,
+        values: impl IntoIterator<Item = &'a T>,
+    ) -> Result<RestrictedExpression, String>
     where
         T: 'a,
     {
-        let values = values.into_iter().map(|value| self.of(*value)).collect::<Result<Vec<_>, _>>()?;
+        let values = values
+            .into_iter()
+            .map(|value| self.of(*value))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(RestrictedExpression::new_set(values))
     }
 }
@@ -82,13 +97,21 @@ impl Words {
             principal: uid("Participant", "recipient")?,
             action: uid("Action", "release")?,
             resource: uid("Message", "message")?,
-            label_state: Closed::new("LabelState", LabelState::ALL.iter().copied(), LabelState::word)?,
+            label_state: Closed::new(
+                "LabelState",
+                LabelState::ALL.iter().copied(),
+                LabelState::word,
+            )?,
             caveat: Closed::new("Caveat", Caveat::ALL, Caveat::code)?,
             tlp: Closed::new("Tlp", tlps, |tlp| tlp.map_or("none", Tlp::code))?,
             handling_code: Closed::new("HandlingCode", HandlingCode::ALL, HandlingCode::code)?,
             purpose: Closed::new("Purpose", Purpose::ALL.iter().copied(), Purpose::word)?,
             community: Closed::new("Community", Community::ALL.iter().copied(), Community::word)?,
-            kind: Closed::new("Kind", ParticipantKind::ALL.iter().copied(), ParticipantKind::word)?,
+            kind: Closed::new(
+                "Kind",
+                ParticipantKind::ALL.iter().copied(),
+                ParticipantKind::word,
+            )?,
             consent: Closed::new("Consent", Consent::ALL.iter().copied(), Consent::word)?,
             relation: Closed::new("Relation", Relation::ALL.iter().copied(), Relation::word)?,
             mou: Closed::new("Mou", MouState::ALL.iter().copied(), MouState::word)?,
@@ -102,7 +125,11 @@ impl Words {
                 Article25Basis::ALL.iter().copied(),
                 Article25Basis::word,
             )?,
-            review_flag: Closed::new("ReviewFlag", ReviewFlag::ALL.iter().copied(), ReviewFlag::word)?,
+            review_flag: Closed::new(
+                "ReviewFlag",
+                ReviewFlag::ALL.iter().copied(),
+                ReviewFlag::word,
+            )?,
         })
     }
 
@@ -119,11 +146,20 @@ impl Words {
             ("caveats", self.caveat.set(&facts.caveats)?),
             ("releasable_to", RestrictedExpression::new_set(countries)),
             ("tlp", self.tlp.of(facts.tlp)?),
-            ("handling_codes", self.handling_code.set(&facts.handling_codes)?),
+            (
+                "handling_codes",
+                self.handling_code.set(&facts.handling_codes)?,
+            ),
             ("personal_data", boolean(facts.personal_data)),
             ("purpose", self.purpose.of(facts.purpose)?),
-            ("sender_community", self.community.of(facts.sender_community)?),
-            ("recipient_community", self.community.of(facts.recipient_community)?),
+            (
+                "sender_community",
+                self.community.of(facts.sender_community)?,
+            ),
+            (
+                "recipient_community",
+                self.community.of(facts.recipient_community)?,
+            ),
             ("sender_kind", self.kind.of(facts.sender_kind)?),
             ("recipient_kind", self.kind.of(facts.recipient_kind)?),
             (
@@ -140,12 +176,21 @@ impl Words {
             ("addressed", boolean(facts.addressed)),
             ("mou", self.mou.of(facts.mou)?),
             ("mou_ceiling", rank(facts.mou_ceiling)),
-            ("external_agreement", self.external_agreement.of(facts.external_agreement)?),
-            ("article_25_basis", self.article_25_basis.of(facts.article_25_basis)?),
+            (
+                "external_agreement",
+                self.external_agreement.of(facts.external_agreement)?,
+            ),
+            (
+                "article_25_basis",
+                self.article_25_basis.of(facts.article_25_basis)?,
+            ),
             ("review_flags", self.review_flag.set(&facts.review_flags)?),
             ("external", boolean(facts.is_external())),
             ("cross", boolean(facts.is_cross())),
-            ("to_private_or_media", boolean(facts.is_to_private_or_media())),
+            (
+                "to_private_or_media",
+                boolean(facts.is_to_private_or_media()),
+            ),
             ("public_information", boolean(facts.is_public())),
             ("ungranted", boolean(facts.is_ungranted())),
         ];

@@ -40,7 +40,11 @@ impl Engine {
                     facts: Sha256::digest(line.as_bytes()).into(),
                     policy: self.hash,
                 };
-                (Decision::malformed(about, Vec::new()), id, Some(error.to_string()))
+                (
+                    Decision::malformed(about, Vec::new()),
+                    id,
+                    Some(error.to_string()),
+                )
             }
         };
         let answer = Answer {
@@ -52,7 +56,8 @@ impl Engine {
             error,
         };
         // INVARIANT: strings and lists of strings: serialization cannot fail.
-        serde_json::to_string(&answer).unwrap_or_else(|_| r#"{"id":null,"verdict":"deny","gates":["G00"]}"#.to_owned())
+        serde_json::to_string(&answer)
+            .unwrap_or_else(|_| r#"{"id":null,"verdict":"deny","gates":["G00"]}"#.to_owned())
     }
 
     /// As [`Engine::decide_line`], for bytes that may not be UTF-8.

@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Effect as CedarEffect, Entities, ParseError, Policy, PolicyId, PolicySet, Schema, ValidationMode,
-    Validator,
+    Authorizer, Effect as CedarEffect, Entities, ParseError, Policy, PolicyId, PolicySet, Schema,
+    ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
@@ -50,7 +50,9 @@ impl PolicyError {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the policy set does not load")?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -163,7 +165,11 @@ impl Loading {
             CedarEffect::Permit => {
                 self.permits += 1;
                 if policy.has_non_scope_constraint() || policy.annotation("gate").is_some() {
-                    self.problem(file, Some(line), "the one permit has neither a condition nor a gate");
+                    self.problem(
+                        file,
+                        Some(line),
+                        "the one permit has neither a condition nor a gate",
+                    );
                 }
             }
             CedarEffect::Forbid => match read_rule(file, &policy) {
@@ -180,17 +186,29 @@ impl Loading {
     fn whole(&mut self, completeness: Completeness) {
         if self.permits != 1 {
             let found = self.permits;
-            self.problem("", None, format!("a policy set has one permit and forbids; found {found} permits"));
+            self.problem(
+                "",
+                None,
+                format!("a policy set has one permit and forbids; found {found} permits"),
+            );
         }
         if completeness == Completeness::NotRequired {
             return;
         }
-        let stated: BTreeSet<(Gate, Effect)> = self.rules.values().map(|rule| (rule.gate, rule.effect)).collect();
+        let stated: BTreeSet<(Gate, Effect)> = self
+            .rules
+            .values()
+            .map(|rule| (rule.gate, rule.effect))
+            .collect();
         for entry in &CATALOGUE {
             for effect in entry.effects {
                 if !stated.contains(&(entry.gate, *effect)) {
                     let gate = entry.gate;
-                    self.problem("", None, format!("no rule states {gate} with effect {effect}: {}", entry.rule));
+                    self.problem(
+                        "",
+                        None,
+                        format!("no rule states {gate} with effect {effect}: {}", entry.rule),
+                    );
                 }
             }
         }
@@ -199,13 +217,18 @@ impl Loading {
     /// Strict validation against the schema; warnings count too.
     fn validate(&mut self, schema: Schema, policies: &PolicySet) {
         let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
-        let errors = result.validation_errors().map(|e| (e.policy_id().clone(), e.to_string()));
-        let warnings = result.validation_warnings().map(|w| (w.policy_id().clone(), w.to_string()));
+        let errors = result
+            .validation_errors()
+            .map(|e| (e.policy_id().clone(), e.to_string()));
+        let warnings = result
+            .validation_warnings()
+            .map(|w| (w.policy_id().clone(), w.to_string()));
         for (id, what) in errors.chain(warnings).collect::<Vec<_>>() {
             let (file, line) = self.places.get(&id).cloned().unwrap_or_default();
             self.problem(&file, Some(line), what);
         }
-        self.problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        self.problems
+            .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     }
 }
 
@@ -213,11 +236,19 @@ impl Loading {
 fn read_rule(file: &str, policy: &Policy) -> Result<Rule, String> {
     for (name, _) in policy.annotations() {
         if !["gate", "effect", "rule"].contains(&name) {
-            return Err(format!("@{name} is not an annotation of a rule: @gate, @effect and @rule are"));
+            return Err(format!(
+                "@{name} is not an annotation of a rule: @gate, @effect and @rule are"
+            ));
         }
     }
-    let of = |name: &str| policy.annotation(name).ok_or_else(|| format!("a forbid needs @{name}"));
-    let gate: Gate = of("gate")?.parse().map_err(|error| format!("@gate: {error}"))?;
+    let of = |name: &str| {
+        policy
+            .annotation(name)
+            .ok_or_else(|| format!("a forbid needs @{name}"))
+    };
+    let gate: Gate = of("gate")?
+        .parse()
+        .map_err(|error| format!("@gate: {error}"))?;
     let effect = match of("effect")? {
         "deny" => Effect::Deny,
         "review" => Effect::Review,
@@ -232,7 +263,9 @@ fn read_rule(file: &str, policy: &Policy) -> Result<Rule, String> {
             return Err(format!("{gate} cannot have the effect {effect}"));
         }
         None if !gate.is_local() => {
-            return Err(format!("{gate} is not a shipped gate: rules of the site are named L00 to L99"));
+            return Err(format!(
+                "{gate} is not a shipped gate: rules of the site are named L00 to L99"
+            ));
         }
         _ => {}
     }
@@ -247,7 +280,13 @@ fn read_rule(file: &str, policy: &Policy) -> Result<Rule, String> {
 /// The line where the parser stopped.
 fn line_of(text: &str, error: &ParseError) -> Option<usize> {
     let first = error.labels()?.next()?;
-    Some(text.bytes().take(first.offset()).filter(|b| *b == b'\n').count() + 1)
+    Some(
+        text.bytes()
+            .take(first.offset())
+            .filter(|b| *b == b'\n')
+            .count()
+            + 1,
+    )
 }
 
 /// The line where the rule of this number (from 0) begins: the parser does

@@ -6,10 +6,16 @@ mod load;
 
 use std::collections::HashMap;
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision as CedarDecision, Entities, PolicyId, PolicySet, Request};
+use cedar_policy::{
+    AuthorizationError, Authorizer, Decision as CedarDecision, Entities, PolicyId, PolicySet,
+    Request,
+};
 use chancery_label::{HandlingCode, Level};
+use chancery_message::{MessageId, ParticipantId};
+use sha2::{Digest, Sha256};
 
 use crate::decision::{About, Alarm, Decision, Obligation};
+use crate::derive::{Underivable, fact_id};
 use crate::facts::Facts;
 use crate::gate::{Effect, Gate};
 use crate::lattice;
@@ -87,8 +93,31 @@ impl Engine {
             return Decision::malformed(about, alarms);
         }
         let denied = text.iter().any(|(_, effect)| *effect == Effect::Deny);
-        let obligations = if denied { Vec::new() } else { obligations(facts) };
+        let obligations = if denied {
+            Vec::new()
+        } else {
+            obligations(facts)
+        };
         Decision::of(about, &text, obligations)
+    }
+
+    /// The decision about a release that has no facts: refused with G00. No
+    /// alarm: it is the directory that says so.
+    #[must_use]
+    pub fn refuse(
+        &self,
+        message: MessageId,
+        recipient: &ParticipantId,
+        why: Underivable,
+    ) -> Decision {
+        let id = fact_id(message, recipient);
+        let facts = Sha256::digest(format!("{id} {why}").as_bytes()).into();
+        let about = About {
+            id,
+            facts,
+            policy: self.hash,
+        };
+        Decision::malformed(about, Vec::new())
     }
 
     /// Hash of the policy set: [`PolicyTexts::hash`].
@@ -112,14 +141,18 @@ impl Engine {
     fn ask_rules(&self, facts: &Facts) -> Result<Vec<(Gate, Effect)>, Vec<Alarm>> {
         let unexpected = |what: String| vec![Alarm::Unexpected { what }];
         let request: Request = self.words.request(facts).map_err(unexpected)?;
-        let response = self.authorizer.is_authorized(&request, &self.policies, &self.nothing);
+        let response = self
+            .authorizer
+            .is_authorized(&request, &self.policies, &self.nothing);
         // Cedar skips a rule that fails and may answer Allow: any error refuses.
         let failed: Vec<Alarm> = response
             .diagnostics()
             .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| Alarm::RuleFailed {
-                rule: error.policy_id().to_string(),
-            })
+            .map(
+                |AuthorizationError::PolicyEvaluationError(error)| Alarm::RuleFailed {
+                    rule: error.policy_id().to_string(),
+                },
+            )
             .collect();
         if !failed.is_empty() {
             return Err(failed);
@@ -129,7 +162,10 @@ impl Engine {
             CedarDecision::Deny => {
                 let mut fired = Vec::new();
                 for id in response.diagnostics().reason() {
-                    let rule = self.rules.get(id).ok_or_else(|| unexpected(format!("rule {id}")))?;
+                    let rule = self
+                        .rules
+                        .get(id)
+                        .ok_or_else(|| unexpected(format!("rule {id}")))?;
                     if rule.gate == Gate::MALFORMED {
                         return Err(vec![Alarm::Inconsistent]);
                     }

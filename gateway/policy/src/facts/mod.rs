@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 pub use country::Country;
 pub use words::{
-    Article25Basis, Consent, ExternalAgreement, LabelState, MouState, Relation, ReviewFlag, UnknownWord,
+    Article25Basis, Consent, ExternalAgreement, LabelState, MouState, Relation, ReviewFlag,
+    UnknownWord,
 };
 
 /// Everything that one decision about one message and one recipient depends on.
@@ -126,7 +127,10 @@ impl Facts {
     /// [`FactsError`] unless every field is as the table says.
     pub fn from_json(text: &str) -> Result<Self, FactsError> {
         // A derived struct would also be read from an array, in field order.
-        if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        if !text
+            .trim_start_matches([' ', '\t', '\r', '\n'])
+            .starts_with('{')
+        {
             return Err(FactsError::NotAnObject);
         }
         Ok(serde_json::from_str(text)?)
@@ -158,7 +162,9 @@ impl Facts {
     /// The release leaves its community, or the world of authorities.
     #[must_use]
     pub fn is_cross(&self) -> bool {
-        self.sender_community != self.recipient_community || self.is_to_private_or_media() || self.is_external()
+        self.sender_community != self.recipient_community
+            || self.is_to_private_or_media()
+            || self.is_external()
     }
 
     /// Public information: it passes every gate from G06 on.
@@ -182,6 +188,9 @@ impl Facts {
     /// The recipient is a company or the press.
     #[must_use]
     pub const fn is_to_private_or_media(&self) -> bool {
-        matches!(self.recipient_kind, ParticipantKind::Private | ParticipantKind::Media)
+        matches!(
+            self.recipient_kind,
+            ParticipantKind::Private | ParticipantKind::Media
+        )
     }
 }

@@ -6,8 +6,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 /// One word.
 pub(super) fn word<'de, D: Deserializer<'de>, T: FromStr>(input: D) -> Result<T, D::Error> {
@@ -15,12 +15,16 @@ pub(super) fn word<'de, D: Deserializer<'de>, T: FromStr>(input: D) -> Result<T,
 }
 
 /// One word, or null.
-pub(super) fn word_or_null<'de, D: Deserializer<'de>, T: FromStr>(input: D) -> Result<Option<T>, D::Error> {
+pub(super) fn word_or_null<'de, D: Deserializer<'de>, T: FromStr>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
     Ok(Option::<Word<T>>::deserialize(input)?.map(|Word(value)| value))
 }
 
 /// A list of words; one that stands twice counts once.
-pub(super) fn words<'de, D: Deserializer<'de>, T: FromStr + Ord>(input: D) -> Result<BTreeSet<T>, D::Error> {
+pub(super) fn words<'de, D: Deserializer<'de>, T: FromStr + Ord>(
+    input: D,
+) -> Result<BTreeSet<T>, D::Error> {
     input.deserialize_seq(Many(PhantomData))
 }
 
