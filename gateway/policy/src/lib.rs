@@ -3,7 +3,7 @@
 //! One question, asked for every recipient: may this go to them? [`derive`]
 //! makes the [`facts`] that the answer depends on, [`engine`] answers it from
 //! code and rule text, [`review`] counts the votes where people must judge, and
-//! [`release`] gives the permit that is the only key to plaintext.
+//! [`release`] gives the [`permit`] that is the only key to plaintext.
 //!
 //! Pure: no sockets, no files, no clock, no randomness.
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod facts;
 pub mod gate;
 mod lattice;
 pub mod mou;
+pub mod permit;
 pub mod reason;
 pub mod release;
 pub mod review;

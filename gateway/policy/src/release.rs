@@ -1,43 +1,14 @@
-//! Permits: the only keys to plaintext and to delivery.
-//!
-//! A permit has private fields, is not `Clone` and not serializable: it exists
-//! because this room made it, for one message and one recipient, and it is used
-//! up where it is used.
-
-use std::time::Duration;
+//! Making permits: the one room that does.
 
 use chancery_label::Level;
 use chancery_message::{MessageId, OfficerId, ParticipantId, Timestamp};
 
-use crate::decision::{Decision, Obligation, Verdict};
+use crate::decision::{Decision, Verdict};
 use crate::derive::{Derived, fact_id};
 use crate::directory::{Role, View};
 use crate::gate::Gate;
+use crate::permit::{PERMIT_LIFE, ReadPermit, ReleasePermit};
 use crate::review::Closed;
-
-/// How long a permit holds.
-pub const PERMIT_LIFE: Duration = Duration::from_secs(30);
-
-/// The right to open one message and give it to one recipient, now.
-#[derive(Debug)]
-pub struct ReleasePermit {
-    message: MessageId,
-    recipient: ParticipantId,
-    epoch: u64,
-    deadline: Timestamp,
-    obligations: Vec<Obligation>,
-    policy: [u8; 32],
-    reviewed: bool,
-}
-
-/// The right of one officer to read one message, now.
-#[derive(Debug)]
-pub struct ReadPermit {
-    message: MessageId,
-    officer: OfficerId,
-    reason: String,
-    deadline: Timestamp,
-}
 
 /// Why there is no permit, or why one does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,83 +90,6 @@ pub fn permit(
     })
 }
 
-// === impl ReleasePermit ===
-
-impl ReleasePermit {
-    /// Refuses unless it is for this message and recipient and still holds.
-    ///
-    /// # Errors
-    /// [`Refusal::OtherRelease`] or [`Refusal::Expired`].
-    pub fn check(
-        &self,
-        message: MessageId,
-        recipient: &ParticipantId,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        if self.message != message || self.recipient != *recipient {
-            return Err(Refusal::OtherRelease);
-        }
-        if now > self.deadline {
-            return Err(Refusal::Expired);
-        }
-        Ok(())
-    }
-
-    /// Refuses unless it is of this epoch.
-    ///
-    /// # Errors
-    /// [`Refusal::OldEpoch`].
-    pub const fn check_epoch(&self, epoch: u64) -> Result<(), Refusal> {
-        if self.epoch == epoch {
-            Ok(())
-        } else {
-            Err(Refusal::OldEpoch)
-        }
-    }
-
-    /// The message that it opens.
-    #[must_use]
-    pub const fn message(&self) -> MessageId {
-        self.message
-    }
-
-    /// The recipient that it lets it go to.
-    #[must_use]
-    pub const fn recipient(&self) -> &ParticipantId {
-        &self.recipient
-    }
-
-    /// The epoch at which it was decided.
-    #[must_use]
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The moment after which it holds no more.
-    #[must_use]
-    pub const fn deadline(&self) -> Timestamp {
-        self.deadline
-    }
-
-    /// What goes with the release.
-    #[must_use]
-    pub fn obligations(&self) -> &[Obligation] {
-        &self.obligations
-    }
-
-    /// The hash of the policy set that decided.
-    #[must_use]
-    pub const fn policy_hash(&self) -> [u8; 32] {
-        self.policy
-    }
-
-    /// True where officers' votes allowed it.
-    #[must_use]
-    pub const fn was_reviewed(&self) -> bool {
-        self.reviewed
-    }
-}
-
 /// Gives an officer the right to read a message: the officer is in office with
 /// one of the roles that judge content, is cleared for its level, is not of the
 /// sender's own organisation, and says why.
@@ -240,40 +134,4 @@ pub fn read_permit(
         reason: reason.trim().to_owned(),
         deadline: directory.now().after(PERMIT_LIFE),
     })
-}
-
-// === impl ReadPermit ===
-
-impl ReadPermit {
-    /// Refuses unless it is for this message and still holds.
-    ///
-    /// # Errors
-    /// [`Refusal::OtherRelease`] or [`Refusal::Expired`].
-    pub fn check(&self, message: MessageId, now: Timestamp) -> Result<(), Refusal> {
-        if self.message != message {
-            return Err(Refusal::OtherRelease);
-        }
-        if now > self.deadline {
-            return Err(Refusal::Expired);
-        }
-        Ok(())
-    }
-
-    /// The message that may be read.
-    #[must_use]
-    pub const fn message(&self) -> MessageId {
-        self.message
-    }
-
-    /// Who may read it.
-    #[must_use]
-    pub const fn officer(&self) -> &OfficerId {
-        &self.officer
-    }
-
-    /// Why, as the officer says.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
 }

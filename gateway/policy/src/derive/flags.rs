@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chancery_label::Label;
 use chancery_message::Community;
 
 use super::{MessageMeta, Originator, Thresholds};
@@ -43,16 +44,18 @@ fn is_aggregate(message: &MessageMeta, thresholds: &Thresholds) -> bool {
     message.derived_from.len() >= 2 || message.portions > thresholds.portions_of_one_level
 }
 
-/// The label protects less, in level or in any category, than that of a
-/// message it is derived from. Of a message that is not held here nothing can be
-/// said to have been kept: that counts as a drop.
+/// The label, as asserted or as it came out, protects less, in level or in any
+/// category, than that of a message it is derived from. Of a message that is
+/// not held here nothing can be said to have been kept: that counts as a drop.
 fn drops_level(message: &MessageMeta) -> bool {
-    message.derived_from.iter().any(|source| {
-        source
-            .label
-            .as_ref()
-            .is_none_or(|label| !message.label.dominates(label))
-    })
+    let keeps = |source: &Label| {
+        let asserted = message.asserted.as_ref();
+        message.label.dominates(source) && asserted.is_none_or(|label| label.dominates(source))
+    };
+    message
+        .derived_from
+        .iter()
+        .any(|source| source.label.as_ref().is_none_or(|label| !keeps(label)))
 }
 
 /// The named originator is not in the directory: an id that no version of it

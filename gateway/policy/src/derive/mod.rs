@@ -33,6 +33,9 @@ pub struct MessageMeta {
     /// conflict the higher of the readings; where it is missing or invalid, what
     /// is known of it (the channel's floor).
     pub label: Label,
+    /// The label as the sender asserted it, where one could be read: if that is
+    /// below a source, it is a drop even where the effective label is not.
+    pub asserted: Option<Label>,
     /// How that came out.
     pub label_state: LabelState,
     /// The submission's purpose, where its channel has a field for it.
