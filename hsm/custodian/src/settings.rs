@@ -62,6 +62,10 @@ pub struct TokenSettings {
     /// only the usage flags keep a KEK from other modes.
     #[serde(default = "yes")]
     pub allowed_mechanisms: bool,
+    /// False for tokens that know no `CKA_COPYABLE`. WARNING: then whoever has
+    /// the PIN may make a copy of a key that may do more.
+    #[serde(default = "yes")]
+    pub copyable: bool,
     /// True for tokens that want `CKA_VALUE_LEN` when they unwrap.
     #[serde(default)]
     pub unwrap_value_len: bool,
@@ -84,6 +88,7 @@ impl TokenSettings {
             patience_ms: two_seconds(),
             hanging_secs: half_a_minute(),
             allowed_mechanisms: true,
+            copyable: true,
             unwrap_value_len: false,
             read_write_sessions: false,
         }

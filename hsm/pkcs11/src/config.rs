@@ -41,6 +41,9 @@ pub struct Quirks {
     /// (`CKA_ALLOWED_MECHANISMS`). WARNING: without it only the usage flags
     /// keep a KEK from other modes.
     pub allowed_mechanisms: bool,
+    /// Keys can be marked as not to be copied (`CKA_COPYABLE`). WARNING:
+    /// without it whoever has the PIN may make a copy that may do more.
+    pub copyable: bool,
     /// `C_UnwrapKey` wants `CKA_VALUE_LEN` in its template.
     pub unwrap_value_len: bool,
     /// The token knows read-write sessions alone.
@@ -51,6 +54,7 @@ impl Default for Quirks {
     fn default() -> Self {
         Self {
             allowed_mechanisms: true,
+            copyable: true,
             unwrap_value_len: false,
             read_write_sessions: false,
         }

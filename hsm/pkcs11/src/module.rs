@@ -1,7 +1,9 @@
 //! The loaded PKCS#11 library: one per process.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chancery_hsm_api::{KeyError, KeyErrorKind};
@@ -48,11 +50,20 @@ impl Module {
         if !path.is_absolute() {
             return Err(config(format!("`{shown}` is not an absolute path")));
         }
-        check_file(path, sha256)?;
+        let file = open_file(path)?;
+        // What was hashed is what is loaded, whatever the path names by then.
+        let loaded = match sha256 {
+            Some(wanted) => {
+                check_hash(&file, path, wanted)?;
+                PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+            }
+            None => path.to_owned(),
+        };
         if LOADED.swap(true, Ordering::SeqCst) {
             return Err(config("a process loads one module, once".to_owned()));
         }
-        let context = Pkcs11::new(path).map_err(|e| config(format!("`{shown}`: {}", name(&e))))?;
+        let context =
+            Pkcs11::new(loaded).map_err(|e| config(format!("`{shown}`: {}", name(&e))))?;
         context
             .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
             .map_err(|error| {
@@ -141,18 +152,26 @@ pub(crate) fn identity(info: &TokenInfo) -> TokenIdentity {
     }
 }
 
-fn check_file(path: &Path, sha256: Option<&str>) -> Result<(), KeyError> {
-    let shown = path.display();
-    let unreadable = |error| config(format!("`{shown}` cannot be read: {error}"));
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(config(format!("`{shown}` is not a file")));
+fn open_file(path: &Path) -> Result<File, KeyError> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    if file
+        .metadata()
+        .map_err(|error| unreadable(path, &error))?
+        .is_file()
+    {
+        Ok(file)
+    } else {
+        Err(config(format!("`{}` is not a file", path.display())))
     }
-    let Some(wanted) = sha256 else { return Ok(()) };
+}
+
+fn check_hash(mut file: &File, path: &Path, wanted: &str) -> Result<(), KeyError> {
     let mut hash = Sha256::new();
     let mut part = vec![0; 64 * 1024];
     loop {
-        let count = file.read(&mut part).map_err(unreadable)?;
+        let count = file
+            .read(&mut part)
+            .map_err(|error| unreadable(path, &error))?;
         match part.get(..count) {
             Some(bytes) if !bytes.is_empty() => hash.update(bytes),
             _ => break,
@@ -161,10 +180,15 @@ fn check_file(path: &Path, sha256: Option<&str>) -> Result<(), KeyError> {
     if hex::encode(hash.finalize()).eq_ignore_ascii_case(wanted) {
         Ok(())
     } else {
+        let shown = path.display();
         Err(config(format!(
             "`{shown}` is not the file whose hash the configuration gives"
         )))
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> KeyError {
+    config(format!("`{}` cannot be read: {error}", path.display()))
 }
 
 fn config(detail: String) -> KeyError {

@@ -107,10 +107,18 @@ pub(crate) fn hidden_half(purpose: Purpose, label: &str, quirks: Quirks) -> Vec<
         template.push(Attribute::ValueLen(32.into()));
     }
     template.extend(purpose.usage());
-    if quirks.allowed_mechanisms {
-        template.push(Attribute::AllowedMechanisms(vec![purpose.mechanism()]));
-    }
+    template.extend(optional(purpose, quirks));
     template
+}
+
+/// What not every token knows. Without the ban on copies, a copy of the key
+/// gets what rights its maker asks for.
+fn optional(purpose: Purpose, quirks: Quirks) -> impl Iterator<Item = Attribute> {
+    let copies = quirks.copyable.then_some(Attribute::Copyable(false));
+    let mechanisms = quirks
+        .allowed_mechanisms
+        .then(|| Attribute::AllowedMechanisms(vec![purpose.mechanism()]));
+    copies.into_iter().chain(mechanisms)
 }
 
 /// The template of the public key.
@@ -175,9 +183,7 @@ pub(crate) fn what_is_wrong(
     } else {
         wanted.push(Attribute::ValueLen(32.into()));
     }
-    if quirks.allowed_mechanisms {
-        wanted.push(Attribute::AllowedMechanisms(vec![purpose.mechanism()]));
-    }
+    wanted.extend(optional(purpose, quirks));
     let types: Vec<AttributeType> = wanted.iter().map(Attribute::attribute_type).collect();
     let found = session.get_attributes(key, &types)?;
     for wanted in wanted {

@@ -50,10 +50,10 @@ impl Tries {
     pub(crate) fn begin(&self) -> Result<(), KeyError> {
         let count = self.read()?;
         if count.wrong >= MAX_WRONG {
-            return Err(self.exhausted(format!("{} wrong PINs were tried", count.wrong)));
+            return Err(self.exhausted(&format!("{} wrong PINs were tried", count.wrong)));
         }
         if count.unfinished >= MAX_UNFINISHED {
-            return Err(self.exhausted(format!("{} tries never ended", count.unfinished)));
+            return Err(self.exhausted(&format!("{} tries never ended", count.unfinished)));
         }
         self.write(Count {
             unfinished: count.unfinished + 1,
@@ -101,7 +101,7 @@ impl Tries {
             .map_err(|error| self.unusable(&error.to_string()))
     }
 
-    fn exhausted(&self, why: String) -> KeyError {
+    fn exhausted(&self, why: &str) -> KeyError {
         let detail = format!(
             "{why}: the token is not asked again; correct the PIN file, then run \
              chancery-custodian reset-tries"
