@@ -272,7 +272,7 @@ fn runtime() -> io::Result<()> {
         tokio::io::AsyncReadExt::read_to_end(&mut b, &mut all).await?;
         writing.await??;
         let _hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        tokio::task::spawn_blocking(|| std::thread::yield_now()).await?;
+        tokio::task::spawn_blocking(std::thread::yield_now).await?;
         if all.len() == 100_000 {
             Ok(())
         } else {
