@@ -1,6 +1,7 @@
 //! One socket, many exchanges.
 
 mod shared;
+mod stream;
 mod tasks;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::exchange::Exchange;
 use crate::limits::{Limits, Side};
 use crate::wire::MAX_PAYLOAD;
 
-pub(crate) use shared::{Found, Handle, Stream};
+pub(crate) use shared::Handle;
+pub(crate) use stream::{Found, Stream};
 
 /// Takes over one end of a Unix socket: the [`Caller`] opens exchanges, the
 /// [`IncomingStream`] yields those that the other side opens.
