@@ -125,6 +125,7 @@ keys! {
     Command = "command": "the command that asked for it",
     Count = "count": "how many",
     Deadline = "deadline": "until when it holds",
+    Deliveries = "deliveries": "ids of deliveries",
     Digest = "digest": "SHA-256 of what it is about; never of content",
     Due = "due": "when it is tried again",
     Effective = "effective": "the label that holds",
@@ -229,6 +230,8 @@ events! {
         [Case, Channel, Effective, Epoch, Gates, Mou, Policy, Quorum, Recipient, Verdict, Rows];
     ReleaseRefused = "release.refused", Warning, "the rules do not let the recipient have it",
         [Channel, Effective, Epoch, Gates, Mou, Policy, Recipient, Verdict, Rows];
+    InboxListed = "inbox.listed", Info, "a recipient was shown what waits for it",
+        [Channel, Deliveries, Recipient];
     ReleaseOpened = "release.opened", Info, "the seal was opened to deliver; bytes may leave from now on",
         [Attempt, Channel, Deadline, Digest, Effective, Epoch, Gates, Mou, Obligations, Permit, Policy, Recipient, Rows];
     ReleaseCompleted = "release.completed", Info, "the recipient has it",
