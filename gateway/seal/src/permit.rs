@@ -1,6 +1,7 @@
 //! Who may open a seal.
 
 use chancery_message::{BodyId, MessageId};
+use chancery_policy::permit::{ReadPermit, ReleasePermit};
 
 pub(crate) mod closed {
     /// Only this crate says what opens a seal.
@@ -13,6 +14,22 @@ pub(crate) mod closed {
 pub trait OpeningPermit: closed::Closed {
     /// The message that it is for.
     fn message(&self) -> MessageId;
+}
+
+impl closed::Closed for ReleasePermit {}
+
+impl OpeningPermit for ReleasePermit {
+    fn message(&self) -> MessageId {
+        Self::message(self)
+    }
+}
+
+impl closed::Closed for ReadPermit {}
+
+impl OpeningPermit for ReadPermit {
+    fn message(&self) -> MessageId {
+        Self::message(self)
+    }
 }
 
 /// Opens one body for the process that sealed it a moment ago, before it
