@@ -22,6 +22,7 @@ pub mod permit;
 pub mod reason;
 pub mod release;
 pub mod review;
+pub mod shipped;
 mod texts;
 
 pub use texts::PolicyTexts;

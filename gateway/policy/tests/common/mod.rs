@@ -1,6 +1,8 @@
 //! What several test files share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod random;
+
 /// Reads CSV with quoted fields (RFC 4180).
 pub(crate) fn csv(text: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
