@@ -34,6 +34,11 @@ impl Country {
         self.0.2
     }
 
+    /// Every country, by alpha-3.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(Self)
+    }
+
     /// The country of a numeric code.
     #[must_use]
     pub fn from_numeric(numeric: u16) -> Option<Self> {

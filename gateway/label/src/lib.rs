@@ -9,6 +9,7 @@
 //! read is an argument.
 #![forbid(unsafe_code)]
 
+pub mod binding;
 mod caveat;
 pub mod clearance;
 pub mod codec;

@@ -320,7 +320,7 @@ fn add(
         ));
     }
     if !category.release.is_empty() {
-        return release(tag, label);
+        return release(category, tag, label);
     }
     let mut seen = BTreeSet::new();
     for text in &tag.values {
@@ -357,7 +357,7 @@ fn value_of<'a>(category: &'a Category, text: &str) -> Option<&'a Value> {
 }
 
 /// True if the number is this tag set's, under any of the policy's numbers.
-fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool {
+pub(crate) fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool {
     let Some(own) = category.oid.as_deref() else {
         return false;
     };
@@ -376,7 +376,7 @@ fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool {
 
 /// Two sets of one tag are two checks (ACDF): both bind, so the label has what
 /// they share.
-fn release(tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
+fn release(category: &Category, tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
     let mut codes = BTreeSet::new();
     for text in &tag.values {
         let code = release_code(text).ok_or_else(|| {
@@ -386,6 +386,9 @@ fn release(tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
                 "not a country (ISO 3166-1 alpha-3), EU or NATO",
             )
         })?;
+        if !category.recipients.is_empty() && !category.recipients.contains(&code) {
+            return Err(field(Fault::Unknown, "Category", "a recipient that the policy does not have"));
+        }
         if !codes.insert(code) {
             return Err(field(Fault::Conflict, "Category", "a value twice"));
         }

@@ -12,10 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::Label;
+use crate::codec::ess;
 use crate::codec::stanag4774::{self, ConfidentialityLabel};
 use crate::error::{Fault, LabelError, Place};
 use crate::marking::{self, ReadOptions};
+use crate::schemes::shipped;
 
+pub(crate) use read::is_colour;
 pub use read::read;
 
 pub(crate) const RULE: &str = "RFC 7444, section 4; RFC 2231, section 3";
@@ -105,6 +108,7 @@ fn read_typed(typed: &Typed) -> Result<Label, LabelError> {
                 .map_err(|_| fault(Fault::Malformed, "label", "not UTF-8 text"))?;
             stanag4774::read(text)?.label()
         }
+        ":ess" => ess::to_label(shipped()?, &ess::read(&typed.bytes)?),
         _ => Err(fault(
             Fault::Unknown,
             "type",

@@ -7,27 +7,28 @@
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::{Namespace, PrefixDeclaration, ResolveResult};
+use quick_xml::name::{Namespace, Prefix, PrefixDeclaration, ResolveResult};
 
 use crate::codec::{MAX_DEPTH, MAX_LABEL};
 use crate::error::{Fault, LabelError, Place, rule};
 
 const RULE: &str = "XML 1.0; product rule: no DTD, no processing instruction, UTF-8";
 
-/// Most elements of one document.
-const MAX_NODES: usize = 4096;
-
 /// An element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     /// Namespace, empty for none.
     pub(crate) namespace: String,
+    /// Prefix as written, empty for none.
+    pub(crate) prefix: String,
     /// Local name.
     pub(crate) name: String,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) children: Vec<Self>,
     /// Its text, if it has no children.
     pub(crate) text: String,
+    /// White space before each child, and after the last.
+    pub(crate) gaps: Vec<String>,
     /// Where it starts and ends, in bytes.
     pub(crate) span: (u64, u64),
 }
@@ -36,6 +37,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attribute {
     pub(crate) namespace: String,
+    pub(crate) prefix: String,
     pub(crate) name: String,
     pub(crate) value: String,
 }
@@ -44,12 +46,16 @@ pub(crate) struct Attribute {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) bytes: usize,
+    /// Most elements.
+    pub(crate) nodes: usize,
+    /// Comments are skipped instead of refused.
     pub(crate) comments: bool,
 }
 
 /// The limits of labels.
 pub(crate) const LABEL: Limits = Limits {
     bytes: MAX_LABEL,
+    nodes: 4096,
     comments: false,
 };
 
@@ -75,6 +81,7 @@ pub(crate) fn read(text: &str, limits: Limits) -> Result<Node, LabelError> {
         open: Vec::new(),
         root: None,
         nodes: 0,
+        most: limits.nodes,
         // A byte order mark is no content.
         begun: false,
     };
@@ -181,6 +188,10 @@ fn namespace_of(result: &ResolveResult<'_>, byte: u64) -> Result<String, LabelEr
     }
 }
 
+fn prefix_of(prefix: Option<Prefix<'_>>) -> String {
+    prefix.map_or_else(String::new, |prefix| prefix.as_ref().to_owned())
+}
+
 fn element(
     reader: &NsReader<&[u8]>,
     start: &BytesStart<'_>,
@@ -189,10 +200,12 @@ fn element(
     let (namespace, local) = reader.resolver().resolve_element(start.name());
     let mut node = Node {
         namespace: namespace_of(&namespace, byte)?,
+        prefix: prefix_of(start.name().prefix()),
         name: local.as_ref().to_owned(),
         attributes: Vec::new(),
         children: Vec::new(),
         text: String::new(),
+        gaps: Vec::new(),
         span: (byte, byte),
     };
     for attribute in start.attributes() {
@@ -210,6 +223,7 @@ fn element(
         let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
         let one = Attribute {
             namespace: namespace_of(&namespace, byte)?,
+            prefix: prefix_of(attribute.key.prefix()),
             name: local.as_ref().to_owned(),
             value: attribute
                 .normalized_value(XmlVersion::Implicit1_0)
@@ -245,6 +259,7 @@ struct Builder {
     open: Vec<Node>,
     root: Option<Node>,
     nodes: usize,
+    most: usize,
     begun: bool,
 }
 
@@ -252,7 +267,7 @@ impl Builder {
     fn open(&mut self, node: Node) -> Result<(), LabelError> {
         let byte = node.span.0;
         self.nodes += 1;
-        if self.open.len() >= MAX_DEPTH || self.nodes > MAX_NODES {
+        if self.open.len() >= MAX_DEPTH || self.nodes > self.most {
             return Err(LabelError::new(
                 Fault::TooLarge,
                 "nested too deep or too many elements",
@@ -280,10 +295,15 @@ impl Builder {
         };
         node.span.1 = byte;
         if !node.children.is_empty() {
-            node.text.clear();
+            let last = std::mem::take(&mut node.text);
+            node.gaps.push(last);
         }
         match self.open.last_mut() {
-            Some(parent) => parent.children.push(node),
+            Some(parent) => {
+                let before = std::mem::take(&mut parent.text);
+                parent.gaps.push(before);
+                parent.children.push(node);
+            }
             None => self.root = Some(node),
         }
         Ok(())
@@ -297,7 +317,7 @@ impl Builder {
                 byte,
             ));
         }
-        let blank = text.trim_matches([' ', '\t', '\r', '\n']).is_empty();
+        let blank = is_blank(text);
         match self.open.last_mut() {
             None if blank || (!self.begun && text == "\u{FEFF}") => Ok(()),
             None => Err(error(
@@ -314,6 +334,10 @@ impl Builder {
             }
         }
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim_matches([' ', '\t', '\r', '\n']).is_empty()
 }
 
 /// Text or an attribute's value, escaped.

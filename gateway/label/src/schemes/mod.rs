@@ -258,6 +258,10 @@ pub struct Category {
     /// written.
     #[serde(default)]
     pub release: Vec<String>,
+    /// The only recipients that structured labels of this policy may name;
+    /// empty for all.
+    #[serde(default)]
+    pub recipients: BTreeSet<ReleaseCode>,
 }
 
 /// How a category restricts access.
