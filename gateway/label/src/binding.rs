@@ -103,5 +103,8 @@ pub fn digest(bytes: &[u8]) -> [u8; 48] {
 /// # Errors
 /// [`crate::LabelError`] for a document that the strict reader refuses.
 pub fn canonical(text: &str) -> Result<String, crate::LabelError> {
-    Ok(crate::codec::c14n::exclusive(&crate::codec::xml::read(text, read::LIMITS)?))
+    Ok(crate::codec::c14n::exclusive(&crate::codec::xml::read(
+        text,
+        read::LIMITS,
+    )?))
 }

@@ -45,12 +45,21 @@ pub(super) fn error(node: &Node, name: &'static str, fault: Fault, what: &str) -
 }
 
 /// Attributes without namespace must be these, in no other number.
-pub(super) fn only(node: &Node, name: &'static str, allowed: &[(&str, &str)]) -> Result<(), LabelError> {
+pub(super) fn only(
+    node: &Node,
+    name: &'static str,
+    allowed: &[(&str, &str)],
+) -> Result<(), LabelError> {
     let fine = |a: &xml::Attribute| allowed.contains(&(a.namespace.as_str(), a.name.as_str()));
     if node.attributes.iter().all(fine) {
         Ok(())
     } else {
-        Err(error(node, name, Fault::Unknown, "an attribute that does not belong here"))
+        Err(error(
+            node,
+            name,
+            Fault::Unknown,
+            "an attribute that does not belong here",
+        ))
     }
 }
 
@@ -63,17 +72,39 @@ pub(super) fn shape(root: &Node) -> Result<Shape<'_>, LabelError> {
     let (signature, container) = match root.children.as_slice() {
         [container] => (None, container),
         [signature, container] if signature.is(DS, "Signature") => (Some(signature), container),
-        _ => return Err(error(root, NAME, Fault::Unknown, "not one signature at most and one container")),
+        _ => {
+            return Err(error(
+                root,
+                NAME,
+                Fault::Unknown,
+                "not one signature at most and one container",
+            ));
+        }
     };
     if !container.is(NAMESPACE, "MetadataBindingContainer") {
-        return Err(error(container, NAME, Fault::Unknown, "not a container of bindings"));
+        return Err(error(
+            container,
+            NAME,
+            Fault::Unknown,
+            "not a container of bindings",
+        ));
     }
     only(container, "MetadataBindingContainer", &[])?;
     let [binding] = container.children.as_slice() else {
-        return Err(error(container, "MetadataBindingContainer", Fault::Unknown, "not exactly one binding"));
+        return Err(error(
+            container,
+            "MetadataBindingContainer",
+            Fault::Unknown,
+            "not exactly one binding",
+        ));
     };
     if !binding.is(NAMESPACE, "MetadataBinding") {
-        return Err(error(binding, "MetadataBinding", Fault::Unknown, "not a binding"));
+        return Err(error(
+            binding,
+            "MetadataBinding",
+            Fault::Unknown,
+            "not a binding",
+        ));
     }
     only(binding, "MetadataBinding", &[("", "Id")])?;
     Ok(Shape { signature, binding })
@@ -87,7 +118,12 @@ pub(super) fn parts(node: &Node) -> Result<Binding, LabelError> {
     };
     for child in &node.children {
         if child.namespace != NAMESPACE {
-            return Err(error(child, "MetadataBinding", Fault::Unknown, "an element of an unknown namespace"));
+            return Err(error(
+                child,
+                "MetadataBinding",
+                Fault::Unknown,
+                "an element of an unknown namespace",
+            ));
         }
         if binding.labels.len() + binding.objects.len() >= 2 * MAX_OBJECTS {
             return Err(LabelError::new(
@@ -109,11 +145,23 @@ pub(super) fn parts(node: &Node) -> Result<Binding, LabelError> {
                     "a label elsewhere: it must stand in the binding",
                 ));
             }
-            _ => return Err(error(child, "MetadataBinding", Fault::Unknown, "an element that does not belong here")),
+            _ => {
+                return Err(error(
+                    child,
+                    "MetadataBinding",
+                    Fault::Unknown,
+                    "an element that does not belong here",
+                ));
+            }
         }
     }
     if binding.labels.is_empty() || binding.objects.is_empty() {
-        return Err(error(node, "MetadataBinding", Fault::Missing, "no label, or nothing that it is bound to"));
+        return Err(error(
+            node,
+            "MetadataBinding",
+            Fault::Missing,
+            "no label, or nothing that it is bound to",
+        ));
     }
     Ok(binding)
 }
@@ -123,13 +171,20 @@ fn metadata(node: &Node) -> Result<stanag4774::ConfidentialityLabel, LabelError>
     match node.children.as_slice() {
         [one] => stanag4774::read_node(one),
         [] => Err(error(node, "Metadata", Fault::Missing, "no label")),
-        [_, second, ..] => Err(error(second, "Metadata", Fault::Conflict, "two labels in one Metadata element")),
+        [_, second, ..] => Err(error(
+            second,
+            "Metadata",
+            Fault::Conflict,
+            "two labels in one Metadata element",
+        )),
     }
 }
 
 fn content_type(node: &Node, name: &'static str) -> Result<Option<String>, LabelError> {
     match node.attribute_in(XMIME, "contentType") {
-        Some(text) if !is_media_type(text) => Err(error(node, name, Fault::Malformed, "not a media type")),
+        Some(text) if !is_media_type(text) => {
+            Err(error(node, name, Fault::Malformed, "not a media type"))
+        }
         found => Ok(found.map(str::to_owned)),
     }
 }
@@ -138,11 +193,21 @@ fn data(node: &Node) -> Result<Object, LabelError> {
     const NAME: &str = "Data";
     only(node, NAME, &[(XMIME, "contentType")])?;
     if !node.children.is_empty() {
-        return Err(error(node, NAME, Fault::Unknown, "embedded content that is not base64 text"));
+        return Err(error(
+            node,
+            NAME,
+            Fault::Unknown,
+            "embedded content that is not base64 text",
+        ));
     }
-    let bytes = STANDARD
-        .decode(&node.text)
-        .map_err(|_| error(node, NAME, Fault::Malformed, "embedded content that is not base64 text"))?;
+    let bytes = STANDARD.decode(&node.text).map_err(|_| {
+        error(
+            node,
+            NAME,
+            Fault::Malformed,
+            "embedded content that is not base64 text",
+        )
+    })?;
     Ok(Object::Embedded {
         content_type: content_type(node, NAME)?,
         bytes,
@@ -153,7 +218,12 @@ fn data_reference(node: &Node) -> Result<Object, LabelError> {
     const NAME: &str = "DataReference";
     only(node, NAME, &[(XMIME, "contentType"), ("", "URI")])?;
     if !node.children.is_empty() || !node.text.trim().is_empty() {
-        return Err(error(node, NAME, Fault::Unknown, "transforms: content is bound as it is"));
+        return Err(error(
+            node,
+            NAME,
+            Fault::Unknown,
+            "transforms: content is bound as it is",
+        ));
     }
     let uri = node
         .attribute("URI")
@@ -167,10 +237,20 @@ fn data_reference(node: &Node) -> Result<Object, LabelError> {
 
 /// A name of something outside of the binding.
 pub(super) fn is_uri(text: &str) -> bool {
-    (1..=1024).contains(&text.len()) && !text.starts_with('#') && !text.chars().any(|c| c.is_control() || c == ' ')
+    (1..=1024).contains(&text.len())
+        && !text.starts_with('#')
+        && !text.chars().any(|c| c.is_control() || c == ' ')
 }
 
 pub(super) fn is_media_type(text: &str) -> bool {
-    let token = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b));
-    text.len() <= 255 && text.split_once('/').is_some_and(|(a, b)| token(a) && token(b))
+    let token = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+    };
+    text.len() <= 255
+        && text
+            .split_once('/')
+            .is_some_and(|(a, b)| token(a) && token(b))
 }

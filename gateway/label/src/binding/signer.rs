@@ -31,7 +31,9 @@ pub struct SoftSigner {
 
 impl std::fmt::Debug for SoftSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SoftSigner").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SoftSigner")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,7 +56,8 @@ impl SoftSigner {
     /// # Errors
     /// [`Fault::Malformed`] for the few values that are no key.
     pub fn from_secret(name: &str, secret: &[u8; 32]) -> Result<Self, LabelError> {
-        let key = SigningKey::from_slice(secret).map_err(|_| error("the octets are no P-256 key"))?;
+        let key =
+            SigningKey::from_slice(secret).map_err(|_| error("the octets are no P-256 key"))?;
         Ok(Self {
             name: name.to_owned(),
             key,

@@ -8,9 +8,9 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use crate::binding::read::{LIMITS, error, only, parts, shape};
 use crate::binding::write::{BINDING_ID, KEY_ID};
 use crate::binding::{C14N, CURVE, DS, DSIG11, ECDSA, Object, SHA384, digest};
+use crate::codec::c14n;
 use crate::codec::stanag4774::ConfidentialityLabel;
 use crate::codec::xml::{self, Node};
-use crate::codec::c14n;
 use crate::error::{Fault, LabelError};
 
 /// Whose signature counts.
@@ -53,30 +53,62 @@ pub fn verify(
     let root = xml::read(text, LIMITS)?;
     let found = shape(&root)?;
     let binding = parts(found.binding)?;
-    let signature = found
-        .signature
-        .ok_or_else(|| error(&root, "Signature", Fault::Missing, "no signature: this binding proves nothing"))?;
+    let signature = found.signature.ok_or_else(|| {
+        error(
+            &root,
+            "Signature",
+            Fault::Missing,
+            "no signature: this binding proves nothing",
+        )
+    })?;
     if found.binding.attribute("Id") != Some(BINDING_ID) {
-        return Err(error(found.binding, "MetadataBinding", Fault::Binding, "not the element that is signed"));
+        return Err(error(
+            found.binding,
+            "MetadataBinding",
+            Fault::Binding,
+            "not the element that is signed",
+        ));
     }
     only(signature, "Signature", &[])?;
     let [info, value, key] = signature.children.as_slice() else {
-        return Err(broken(signature, "not SignedInfo, SignatureValue and KeyInfo"));
+        return Err(broken(
+            signature,
+            "not SignedInfo, SignatureValue and KeyInfo",
+        ));
     };
     let key_info = read_key(key)?;
     if let Trust::Key(trusted) = trust
         && trusted != key_info.point.as_slice()
     {
-        return Err(error(key, "KeyInfo", Fault::Binding, "signed by another key than the trusted one"));
+        return Err(error(
+            key,
+            "KeyInfo",
+            Fault::Binding,
+            "signed by another key than the trusted one",
+        ));
     }
     let mut wanted = vec![
-        (format!("#{BINDING_ID}"), true, digest(c14n::exclusive(found.binding).as_bytes())),
-        (format!("#{KEY_ID}"), true, digest(c14n::exclusive(key).as_bytes())),
+        (
+            format!("#{BINDING_ID}"),
+            true,
+            digest(c14n::exclusive(found.binding).as_bytes()),
+        ),
+        (
+            format!("#{KEY_ID}"),
+            true,
+            digest(c14n::exclusive(key).as_bytes()),
+        ),
     ];
     for object in &binding.objects {
         if let Object::Reference { uri, .. } = object {
-            let sum = content(uri)
-                .ok_or_else(|| error(found.binding, "DataReference", Fault::Missing, "the bound content is not here"))?;
+            let sum = content(uri).ok_or_else(|| {
+                error(
+                    found.binding,
+                    "DataReference",
+                    Fault::Missing,
+                    "the bound content is not here",
+                )
+            })?;
             wanted.push((uri.clone(), false, sum));
         }
     }
@@ -105,17 +137,32 @@ fn leaf<'a>(node: &'a Node, namespace: &str, name: &str) -> Result<&'a str, Labe
 }
 
 /// An empty element whose one attribute has this value.
-fn says(node: &Node, namespace: &str, name: &str, attribute: &str, value: &str) -> Result<(), LabelError> {
+fn says(
+    node: &Node,
+    namespace: &str,
+    name: &str,
+    attribute: &str,
+    value: &str,
+) -> Result<(), LabelError> {
     let right = node.is(namespace, name)
         && node.attribute(attribute) == Some(value)
         && node.attributes.len() == 1
         && node.children.is_empty()
         && node.text.is_empty();
-    if right { Ok(()) } else { Err(broken(node, "an algorithm or element that is not the required one")) }
+    if right {
+        Ok(())
+    } else {
+        Err(broken(
+            node,
+            "an algorithm or element that is not the required one",
+        ))
+    }
 }
 
 fn decode(node: &Node, text: &str) -> Result<Vec<u8>, LabelError> {
-    STANDARD.decode(text).map_err(|_| broken(node, "not base64 without white space"))
+    STANDARD
+        .decode(text)
+        .map_err(|_| broken(node, "not base64 without white space"))
 }
 
 struct KeyInfo {
@@ -125,7 +172,8 @@ struct KeyInfo {
 
 fn read_key(node: &Node) -> Result<KeyInfo, LabelError> {
     let wrong = || broken(node, "not a key name and a P-256 key");
-    if !node.is(DS, "KeyInfo") || node.attribute("Id") != Some(KEY_ID) || node.attributes.len() != 1 {
+    if !node.is(DS, "KeyInfo") || node.attribute("Id") != Some(KEY_ID) || node.attributes.len() != 1
+    {
         return Err(wrong());
     }
     let [name, value] = node.children.as_slice() else {
@@ -159,11 +207,20 @@ fn references(info: &Node, wanted: &[(String, bool, [u8; 48])]) -> Result<(), La
     says(c14n, DS, "CanonicalizationMethod", "Algorithm", C14N)?;
     says(method, DS, "SignatureMethod", "Algorithm", ECDSA)?;
     if references.len() != wanted.len() {
-        return Err(broken(info, "the signature does not cover exactly this label and content"));
+        return Err(broken(
+            info,
+            "the signature does not cover exactly this label and content",
+        ));
     }
     for (reference, (uri, canonical, sum)) in references.iter().zip(wanted) {
-        if !reference.is(DS, "Reference") || reference.attributes.len() != 1 || reference.attribute("URI") != Some(uri) {
-            return Err(broken(reference, "the signature does not cover exactly this label and content"));
+        if !reference.is(DS, "Reference")
+            || reference.attributes.len() != 1
+            || reference.attribute("URI") != Some(uri)
+        {
+            return Err(broken(
+                reference,
+                "the signature does not cover exactly this label and content",
+            ));
         }
         let (transforms, rest) = match reference.children.as_slice() {
             [transforms, rest @ ..] if *canonical => (Some(transforms), rest),

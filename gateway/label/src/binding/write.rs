@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use p256::ecdsa::Signature;
 
 use crate::binding::{
-    BindingSigner, C14N, CURVE, Content, DS, DSIG11, ECDSA, MAX_BINDING, MAX_OBJECTS, NAMESPACE, RULE, SHA384, XMIME,
-    digest, read,
+    BindingSigner, C14N, CURVE, Content, DS, DSIG11, ECDSA, MAX_BINDING, MAX_OBJECTS, NAMESPACE,
+    RULE, SHA384, XMIME, digest, read,
 };
 use crate::codec::stanag4774::{self, ConfidentialityLabel};
 use crate::codec::xml::{self, escape};
@@ -29,7 +29,10 @@ pub fn bind(
     signer: &dyn BindingSigner,
 ) -> Result<String, LabelError> {
     if labels.is_empty() || contents.is_empty() {
-        return Err(error(Fault::Missing, "a binding has at least one label and one object"));
+        return Err(error(
+            Fault::Missing,
+            "a binding has at least one label and one object",
+        ));
     }
     if contents.len() > MAX_OBJECTS || labels.len() > MAX_OBJECTS {
         return Err(error(Fault::TooLarge, "more than 64 labels or objects"));
@@ -40,8 +43,9 @@ pub fn bind(
     for (id, fragment) in [(BINDING_ID, &binding), (KEY_ID, &key)] {
         let tree = xml::read(fragment, read::LIMITS)?;
         let sum = digest(c14n::exclusive(&tree).as_bytes());
-        let transforms =
-            format!("<ds:Transforms><ds:Transform Algorithm=\"{C14N}\"></ds:Transform></ds:Transforms>");
+        let transforms = format!(
+            "<ds:Transforms><ds:Transform Algorithm=\"{C14N}\"></ds:Transform></ds:Transforms>"
+        );
         references.push_str(&reference(&format!("#{id}"), &transforms, &sum));
     }
     for content in contents {
@@ -71,7 +75,10 @@ pub fn bind(
         STANDARD.encode(signature.to_bytes())
     );
     if out.len() > MAX_BINDING {
-        return Err(error(Fault::TooLarge, "a binding larger than 2 MiB: bind large content detached"));
+        return Err(error(
+            Fault::TooLarge,
+            "a binding larger than 2 MiB: bind large content detached",
+        ));
     }
     Ok(out)
 }
@@ -85,7 +92,10 @@ fn error(fault: Fault, what: &str) -> LabelError {
     LabelError::new(fault, what, Place::Field("binding".to_owned()), RULE)
 }
 
-fn metadata_binding(labels: &[ConfidentialityLabel], contents: &[Content<'_>]) -> Result<String, LabelError> {
+fn metadata_binding(
+    labels: &[ConfidentialityLabel],
+    contents: &[Content<'_>],
+) -> Result<String, LabelError> {
     let mut out = format!("<mb:MetadataBinding xmlns:mb=\"{NAMESPACE}\" Id=\"{BINDING_ID}\">");
     for label in labels {
         let text = stanag4774::write(label)?;
@@ -102,14 +112,22 @@ fn metadata_binding(labels: &[ConfidentialityLabel], contents: &[Content<'_>]) -
     let mut uris: Vec<&str> = Vec::new();
     for content in contents {
         match *content {
-            Content::Embedded { content_type, bytes } => out.push_str(&format!(
+            Content::Embedded {
+                content_type,
+                bytes,
+            } => out.push_str(&format!(
                 "<mb:Data xmlns:xmime=\"{XMIME}\" xmime:contentType=\"{}\">{}</mb:Data>",
                 escape(media_type(content_type)?),
                 STANDARD.encode(bytes)
             )),
-            Content::Detached { uri, content_type, .. } => {
+            Content::Detached {
+                uri, content_type, ..
+            } => {
                 if !read::is_uri(uri) || uris.contains(&uri) {
-                    return Err(error(Fault::Malformed, "a name that is empty, too long, local or there twice"));
+                    return Err(error(
+                        Fault::Malformed,
+                        "a name that is empty, too long, local or there twice",
+                    ));
                 }
                 uris.push(uri);
                 out.push_str(&format!(
@@ -128,7 +146,10 @@ fn media_type(text: &str) -> Result<&str, LabelError> {
     if read::is_media_type(text) {
         Ok(text)
     } else {
-        Err(error(Fault::Malformed, "not a media type such as application/pdf"))
+        Err(error(
+            Fault::Malformed,
+            "not a media type such as application/pdf",
+        ))
     }
 }
 

@@ -49,8 +49,15 @@ impl<'a> Input<'a> {
         let (length, rest, header) = match (*first, rest) {
             (short @ 0..=0x7F, rest) => (usize::from(short), rest, 2),
             (0x81, [length @ 0x80..=0xFF, rest @ ..]) => (usize::from(*length), rest, 3),
-            (0x82, [high @ 1..=0xFF, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest, 4),
-            _ => return Err(self.error(Fault::Malformed, "a length that is not definite and minimal, or over 64 KiB")),
+            (0x82, [high @ 1..=0xFF, low, rest @ ..]) => {
+                (usize::from(u16::from_be_bytes([*high, *low])), rest, 4)
+            }
+            _ => {
+                return Err(self.error(
+                    Fault::Malformed,
+                    "a length that is not definite and minimal, or over 64 KiB",
+                ));
+            }
         };
         let (content, after) = rest.split_at_checked(length).ok_or_else(|| cut(self))?;
         let inner = Self {
@@ -67,7 +74,10 @@ impl<'a> Input<'a> {
         let here = *self;
         match self.any()? {
             (found, content) if found == tag => Ok(content),
-            _ => Err(here.error(Fault::Malformed, "a value of another type than the label has here")),
+            _ => Err(here.error(
+                Fault::Malformed,
+                "a value of another type than the label has here",
+            )),
         }
     }
 
@@ -82,17 +92,22 @@ impl<'a> Input<'a> {
 
     /// A non-negative integer of at most 32 bits.
     pub(crate) fn integer(&self) -> Result<u32, LabelError> {
-        let wrong = || self.error(Fault::Malformed, "not a small non-negative integer in its shortest form");
+        let wrong = || {
+            self.error(
+                Fault::Malformed,
+                "not a small non-negative integer in its shortest form",
+            )
+        };
         let digits = match self.rest {
             [0] => return Ok(0),
-            [0, high @ 0x80..=0xFF, ..] | [high @ 1..=0x7F, ..] if *high > 0 => {
-                self.rest
-            }
+            [0, high @ 0x80..=0xFF, ..] | [high @ 1..=0x7F, ..] if *high > 0 => self.rest,
             _ => return Err(wrong()),
         };
         digits
             .iter()
-            .try_fold(0u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))
+            .try_fold(0u32, |sum, byte| {
+                sum.checked_mul(256)?.checked_add(u32::from(*byte))
+            })
             .ok_or_else(wrong)
     }
 
@@ -134,19 +149,26 @@ impl<'a> Input<'a> {
     pub(crate) fn bits(&self) -> Result<Vec<u32>, LabelError> {
         let wrong = || self.error(Fault::Malformed, "not a bit string with clean padding");
         let (unused, bytes) = self.rest.split_first().ok_or_else(wrong)?;
-        let mask = 1u8.checked_shl(u32::from(*unused)).filter(|_| *unused < 8).ok_or_else(wrong)? - 1;
+        let mask = 1u8
+            .checked_shl(u32::from(*unused))
+            .filter(|_| *unused < 8)
+            .ok_or_else(wrong)?
+            - 1;
         if bytes.last().map_or(*unused != 0, |last| last & mask != 0) {
             return Err(wrong());
         }
         let set = bytes.iter().zip(0u32..).flat_map(|(byte, index)| {
-            (0..8u32).filter(move |bit| byte & (0x80 >> bit) != 0).map(move |bit| index * 8 + bit)
+            (0..8u32)
+                .filter(move |bit| byte & (0x80 >> bit) != 0)
+                .map(move |bit| index * 8 + bit)
         });
         Ok(set.collect())
     }
 
     /// UTF-8 text.
     pub(crate) fn text(&self) -> Result<&'a str, LabelError> {
-        std::str::from_utf8(self.rest).map_err(|_| self.error(Fault::Malformed, "text that is not UTF-8"))
+        std::str::from_utf8(self.rest)
+            .map_err(|_| self.error(Fault::Malformed, "text that is not UTF-8"))
     }
 }
 
@@ -160,7 +182,10 @@ pub(crate) fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
         out.push(short);
     } else {
         let bytes = length.to_be_bytes();
-        let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+        let start = bytes
+            .iter()
+            .position(|byte| *byte != 0)
+            .unwrap_or(bytes.len());
         let digits = bytes.get(start..).unwrap_or(&[]);
         out.push(0x80 | u8::try_from(digits.len()).unwrap_or(8));
         out.extend_from_slice(digits);
@@ -181,7 +206,10 @@ pub(crate) fn integer(value: u32) -> Vec<u8> {
 
 /// Content of an object identifier; `None` if it is none.
 pub(crate) fn oid(text: &str) -> Option<Vec<u8>> {
-    let arcs: Vec<u128> = text.split('.').map(|arc| arc.parse().ok()).collect::<Option<_>>()?;
+    let arcs: Vec<u128> = text
+        .split('.')
+        .map(|arc| arc.parse().ok())
+        .collect::<Option<_>>()?;
     let [first, second, rest @ ..] = arcs.as_slice() else {
         return None;
     };
@@ -189,7 +217,9 @@ pub(crate) fn oid(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let mut out = Vec::new();
-    for arc in std::iter::once(first.checked_mul(40)?.checked_add(*second)?).chain(rest.iter().copied()) {
+    for arc in
+        std::iter::once(first.checked_mul(40)?.checked_add(*second)?).chain(rest.iter().copied())
+    {
         let mut digits = Vec::new();
         let mut value = arc;
         loop {

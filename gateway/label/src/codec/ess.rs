@@ -85,7 +85,12 @@ impl EssKind {
 }
 
 fn error(fault: Fault, what: &str) -> LabelError {
-    LabelError::new(fault, what, Place::Field("ESSSecurityLabel".to_owned()), RULE)
+    LabelError::new(
+        fault,
+        what,
+        Place::Field("ESSSecurityLabel".to_owned()),
+        RULE,
+    )
 }
 
 /// Reads a label; the SET's members may come in any order.
@@ -94,12 +99,18 @@ fn error(fault: Fault, what: &str) -> LabelError {
 /// [`LabelError`] with the byte.
 pub fn read(bytes: &[u8]) -> Result<EssLabel, LabelError> {
     if bytes.len() > MAX_LABEL {
-        return Err(LabelError::new(Fault::TooLarge, "a label larger than 64 KiB", Place::Whole, rule::BUDGET));
+        return Err(LabelError::new(
+            Fault::TooLarge,
+            "a label larger than 64 KiB",
+            Place::Whole,
+            rule::BUDGET,
+        ));
     }
     let mut outer = Input::new(bytes);
     let mut set = outer.expect(der::SET)?;
     outer.end()?;
-    let (mut policy, mut classification, mut privacy_mark, mut categories) = (None, None, None, None);
+    let (mut policy, mut classification, mut privacy_mark, mut categories) =
+        (None, None, None, None);
     while !set.is_empty() {
         let here = set;
         let (tag, value) = set.any()?;
@@ -108,10 +119,13 @@ pub fn read(bytes: &[u8]) -> Result<EssLabel, LabelError> {
             der::INTEGER => {
                 let number = value.integer()?;
                 let number = u16::try_from(number).ok().filter(|n| *n <= 256);
-                let number = number.ok_or_else(|| here.error(Fault::Malformed, "a classification above 256"))?;
+                let number = number
+                    .ok_or_else(|| here.error(Fault::Malformed, "a classification above 256"))?;
                 classification.replace(number).is_some()
             }
-            der::PRINTABLE_STRING | der::UTF8_STRING => privacy_mark.replace(mark(tag, &value)?).is_some(),
+            der::PRINTABLE_STRING | der::UTF8_STRING => {
+                privacy_mark.replace(mark(tag, &value)?).is_some()
+            }
             der::SET => categories.replace(security_categories(value)?).is_some(),
             _ => return Err(here.error(Fault::Unknown, "a member that the label does not have")),
         };
@@ -130,9 +144,13 @@ pub fn read(bytes: &[u8]) -> Result<EssLabel, LabelError> {
 fn mark(tag: u8, value: &Input<'_>) -> Result<String, LabelError> {
     let text = value.text()?;
     let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
-    let fits = (1..=MAX_MARK).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let fits =
+        (1..=MAX_MARK).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if !fits || (tag == der::PRINTABLE_STRING && !text.chars().all(printable)) {
-        return Err(value.error(Fault::Malformed, "a privacy mark that is not 1 to 128 printable characters"));
+        return Err(value.error(
+            Fault::Malformed,
+            "a privacy mark that is not 1 to 128 printable characters",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -171,7 +189,8 @@ fn security_categories(mut set: Input<'_>) -> Result<Vec<EssCategory>, LabelErro
 fn values(input: &mut Input<'_>, kind: EssKind) -> Result<BTreeSet<u32>, LabelError> {
     let here = *input;
     let enumerated = match (kind, input.peek()) {
-        (EssKind::Informative, Some(der::SET)) | (EssKind::EnumeratedPermissive | EssKind::EnumeratedRestrictive, _) => true,
+        (EssKind::Informative, Some(der::SET))
+        | (EssKind::EnumeratedPermissive | EssKind::EnumeratedRestrictive, _) => true,
         _ => false,
     };
     let list = if enumerated {
@@ -192,7 +211,10 @@ fn values(input: &mut Input<'_>, kind: EssKind) -> Result<BTreeSet<u32>, LabelEr
     if values.is_empty() {
         return Err(here.error(Fault::Missing, "a category without value"));
     }
-    if values.len() != count || count > MAX_CATEGORIES || values.iter().any(|value| *value > MAX_VALUE) {
+    if values.len() != count
+        || count > MAX_CATEGORIES
+        || values.iter().any(|value| *value > MAX_VALUE)
+    {
         return Err(here.error(Fault::Malformed, "a value twice, or beyond the largest"));
     }
     Ok(values)
@@ -211,10 +233,17 @@ pub fn write(label: &EssLabel) -> Result<Vec<u8>, LabelError> {
         }
         der::put(&mut content, der::INTEGER, &der::integer(u32::from(class)));
     }
-    der::put(&mut content, der::OID, &der::oid(&label.policy).ok_or_else(bad_oid)?);
+    der::put(
+        &mut content,
+        der::OID,
+        &der::oid(&label.policy).ok_or_else(bad_oid)?,
+    );
     if let Some(mark) = &label.privacy_mark {
         if !(1..=MAX_MARK).contains(&mark.chars().count()) || mark.chars().any(char::is_control) {
-            return Err(error(Fault::Malformed, "a privacy mark that is not 1 to 128 printable characters"));
+            return Err(error(
+                Fault::Malformed,
+                "a privacy mark that is not 1 to 128 printable characters",
+            ));
         }
         der::put(&mut content, der::UTF8_STRING, mark.as_bytes());
     }
@@ -222,10 +251,17 @@ pub fn write(label: &EssLabel) -> Result<Vec<u8>, LabelError> {
     for category in &label.categories {
         let values: Vec<u32> = category.values.iter().copied().collect();
         if values.is_empty() || values.iter().any(|value| *value > MAX_VALUE) {
-            return Err(error(Fault::Malformed, "a category without value, or a value beyond the largest"));
+            return Err(error(
+                Fault::Malformed,
+                "a category without value, or a value beyond the largest",
+            ));
         }
         let mut value = Vec::new();
-        der::put(&mut value, der::OID, &der::oid(&category.set).ok_or_else(bad_oid)?);
+        der::put(
+            &mut value,
+            der::OID,
+            &der::oid(&category.set).ok_or_else(bad_oid)?,
+        );
         match category.kind {
             EssKind::EnumeratedPermissive | EssKind::EnumeratedRestrictive => {
                 let mut numbers: Vec<Vec<u8>> = Vec::new();
@@ -244,7 +280,11 @@ pub fn write(label: &EssLabel) -> Result<Vec<u8>, LabelError> {
         let mut wrapped = Vec::new();
         der::put(&mut wrapped, der::SEQUENCE, &value);
         let mut inner = Vec::new();
-        der::put(&mut inner, 0x80, &der::oid(&category.kind.oid()).ok_or_else(bad_oid)?);
+        der::put(
+            &mut inner,
+            0x80,
+            &der::oid(&category.kind.oid()).ok_or_else(bad_oid)?,
+        );
         der::put(&mut inner, 0xA1, &wrapped);
         let mut member = Vec::new();
         der::put(&mut member, der::SEQUENCE, &inner);
@@ -269,14 +309,23 @@ pub fn write(label: &EssLabel) -> Result<Vec<u8>, LabelError> {
 /// that is too long for a privacy mark.
 pub fn from_label(schemes: &Schemes, label: &Label) -> Result<EssLabel, LabelError> {
     let information = information::from_label(schemes, label)?;
-    let scheme = information.policy_oid.as_deref().and_then(|oid| schemes.by_oid(oid));
+    let scheme = information
+        .policy_oid
+        .as_deref()
+        .and_then(|oid| schemes.by_oid(oid));
     let scheme = scheme.ok_or_else(|| error(Fault::Scheme, "the policy has no scheme"))?;
     let grade = information::grade_of(schemes, scheme, &information.classification)?;
     let mut categories = Vec::new();
     for tag in &information.categories {
-        let category = scheme.categories.iter().find(|category| category.tag == tag.name);
+        let category = scheme
+            .categories
+            .iter()
+            .find(|category| category.tag == tag.name);
         let (Some(category), Some(set)) = (category, tag.oid.clone()) else {
-            return Err(error(Fault::Scheme, "the category has no object identifier"));
+            return Err(error(
+                Fault::Scheme,
+                "the category has no object identifier",
+            ));
         };
         let number = |text: &String| {
             number_of(category, text).ok_or_else(|| error(Fault::Scheme, "the value has no number"))
@@ -308,22 +357,31 @@ pub fn to_label(schemes: &Schemes, label: &EssLabel) -> Result<Label, LabelError
     let scheme = schemes
         .by_oid(&label.policy)
         .ok_or_else(|| error(Fault::Unknown, "a security policy that no scheme has"))?;
-    let class = label
-        .classification
-        .ok_or_else(|| error(Fault::Missing, "no classification: unlabelled is not unclassified"))?;
+    let class = label.classification.ok_or_else(|| {
+        error(
+            Fault::Missing,
+            "no classification: unlabelled is not unclassified",
+        )
+    })?;
     // Ended grades give way to those still given.
     let grade = scheme
         .grades
         .iter()
         .filter(|grade| grade.lacv == class)
         .min_by_key(|grade| grade.until.is_some())
-        .ok_or_else(|| error(Fault::Unknown, "a classification that its policy does not have"))?;
+        .ok_or_else(|| {
+            error(
+                Fault::Unknown,
+                "a classification that its policy does not have",
+            )
+        })?;
     let mut categories = Vec::new();
     for category in &label.categories {
         let own = own_set(scheme, &category.set)
             .ok_or_else(|| error(Fault::Unknown, "a tag set that its policy does not have"))?;
         let texts = category.values.iter().map(|number| {
-            text_of(own, *number).ok_or_else(|| error(Fault::Unknown, "a value that its tag set does not have"))
+            text_of(own, *number)
+                .ok_or_else(|| error(Fault::Unknown, "a value that its tag set does not have"))
         });
         categories.push(Tag {
             kind: category.kind.category(),
@@ -356,7 +414,10 @@ pub(crate) fn release_number(code: &ReleaseCode) -> Option<u32> {
     match code.as_str() {
         "EU" => Some(1),
         "NATO" => Some(2),
-        text => text.parse::<Country>().ok().map(|country| u32::from(country.numeric())),
+        text => text
+            .parse::<Country>()
+            .ok()
+            .map(|country| u32::from(country.numeric())),
     }
 }
 
@@ -371,12 +432,16 @@ fn number_of(category: &Category, text: &str) -> Option<u32> {
 
 fn text_of(category: &Category, number: u32) -> Option<String> {
     if category.release.is_empty() {
-        let value = category.values.iter().find(|value| u32::from(value.lacv) == number)?;
+        let value = category
+            .values
+            .iter()
+            .find(|value| u32::from(value.lacv) == number)?;
         return Some(value.code.clone());
     }
     match number {
         1 => Some("EU".to_owned()),
         2 => Some("NATO".to_owned()),
-        _ => Country::from_numeric(u16::try_from(number).ok()?).map(|country| country.as_str().to_owned()),
+        _ => Country::from_numeric(u16::try_from(number).ok()?)
+            .map(|country| country.as_str().to_owned()),
     }
 }

@@ -387,7 +387,11 @@ fn release(category: &Category, tag: &Tag, label: &mut Label) -> Result<(), Labe
             )
         })?;
         if !category.recipients.is_empty() && !category.recipients.contains(&code) {
-            return Err(field(Fault::Unknown, "Category", "a recipient that the policy does not have"));
+            return Err(field(
+                Fault::Unknown,
+                "Category",
+                "a recipient that the policy does not have",
+            ));
         }
         if !codes.insert(code) {
             return Err(field(Fault::Conflict, "Category", "a value twice"));

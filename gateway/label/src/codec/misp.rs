@@ -22,13 +22,22 @@ pub fn write(schemes: &Schemes, label: &Label) -> Vec<String> {
     let mut tags = Vec::new();
     let mut said = Label::of(Level::Nc);
     for scheme in schemes.all() {
-        for grade in scheme.grades.iter().filter(|grade| scheme.kind == Kind::Eu && grade.eu == label.level) {
+        for grade in scheme
+            .grades
+            .iter()
+            .filter(|grade| scheme.kind == Kind::Eu && grade.eu == label.level)
+        {
             if let Some(tag) = &grade.misp {
                 tags.push(tag.clone());
                 said.level = grade.eu;
             }
         }
-        for value in scheme.categories.iter().flat_map(|category| &category.values).filter(|value| value.write) {
+        for value in scheme
+            .categories
+            .iter()
+            .flat_map(|category| &category.values)
+            .filter(|value| value.write)
+        {
             let mut with = said.clone();
             if let Some(tag) = &value.misp
                 && mean(&mut with, &value.means).is_ok()
@@ -65,7 +74,12 @@ pub fn read<'a>(
     for (index, tag) in tags.into_iter().enumerate() {
         let place = || Place::Field(format!("tag {}", index + 1));
         if index >= 16 * MAX_CATEGORIES {
-            return Err(LabelError::new(Fault::TooLarge, "more than 1024 tags", place(), rule::BUDGET));
+            return Err(LabelError::new(
+                Fault::TooLarge,
+                "more than 1024 tags",
+                place(),
+                rule::BUDGET,
+            ));
         }
         if !ours(tag) {
             if ours(&fold::skeleton(tag)) {
@@ -79,14 +93,30 @@ pub fn read<'a>(
             continue;
         }
         let now = label.get_or_insert_with(Label::default);
-        if let Some(text) = tag.strip_prefix(OWN).and_then(|rest| rest.strip_suffix('"')) {
-            let whole = marking::read_with(schemes, text, options).map_err(|e| LabelError { place: place(), ..e })?;
+        if let Some(text) = tag
+            .strip_prefix(OWN)
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
+            let whole = marking::read_with(schemes, text, options).map_err(|e| LabelError {
+                place: place(),
+                ..e
+            })?;
             if own.replace(whole.label).is_some() {
-                return Err(LabelError::new(Fault::Conflict, "two markings", place(), RULE));
+                return Err(LabelError::new(
+                    Fault::Conflict,
+                    "two markings",
+                    place(),
+                    RULE,
+                ));
             }
         } else if let Some((eu, national)) = grade(schemes, tag) {
             if std::mem::replace(&mut level, true) {
-                return Err(LabelError::new(Fault::Conflict, "two levels", place(), RULE));
+                return Err(LabelError::new(
+                    Fault::Conflict,
+                    "two levels",
+                    place(),
+                    RULE,
+                ));
             }
             now.level = eu;
             now.national = national;
@@ -96,15 +126,32 @@ pub fn read<'a>(
                 .iter()
                 .flat_map(|scheme| &scheme.categories)
                 .flat_map(|category| &category.values)
-                .find(|value| value.misp.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(tag)));
+                .find(|value| {
+                    value
+                        .misp
+                        .as_deref()
+                        .is_some_and(|known| known.eq_ignore_ascii_case(tag))
+                });
             let value = value.ok_or_else(|| {
-                LabelError::new(Fault::Unknown, "a tag that its taxonomy does not have", place(), RULE)
+                LabelError::new(
+                    Fault::Unknown,
+                    "a tag that its taxonomy does not have",
+                    place(),
+                    RULE,
+                )
             })?;
-            mean(now, &value.means).map_err(|e| LabelError { place: place(), ..e })?;
+            mean(now, &value.means).map_err(|e| LabelError {
+                place: place(),
+                ..e
+            })?;
         }
     }
     match (label, own) {
-        (Some(said), Some(whole)) if whole.dominates(&said) && (!level || whole.level == said.level) => Ok(Some(whole)),
+        (Some(said), Some(whole))
+            if whole.dominates(&said) && (!level || whole.level == said.level) =>
+        {
+            Ok(Some(whole))
+        }
         (Some(_), Some(_)) => Err(LabelError::new(
             Fault::Conflict,
             "the marking does not cover what the other tags say",
@@ -125,10 +172,12 @@ fn ours(tag: &str) -> bool {
 
 fn grade(schemes: &Schemes, tag: &str) -> Option<(Level, Option<NationalMarking>)> {
     schemes.all().iter().find_map(|scheme| {
-        let grade = scheme
-            .grades
-            .iter()
-            .find(|grade| grade.misp.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(tag)))?;
+        let grade = scheme.grades.iter().find(|grade| {
+            grade
+                .misp
+                .as_deref()
+                .is_some_and(|known| known.eq_ignore_ascii_case(tag))
+        })?;
         let national = (scheme.kind != Kind::Eu).then(|| NationalMarking {
             country: scheme.id.clone(),
             marking: grade.written(scheme.language()).to_owned(),

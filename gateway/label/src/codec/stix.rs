@@ -36,7 +36,11 @@ pub struct Markings {
 ///
 /// # Errors
 /// [`Fault::Malformed`] for a date that STIX cannot write.
-pub fn write(schemes: &Schemes, label: &Label, created: OffsetDateTime) -> Result<Markings, LabelError> {
+pub fn write(
+    schemes: &Schemes,
+    label: &Label,
+    created: OffsetDateTime,
+) -> Result<Markings, LabelError> {
     let mut refs = Vec::new();
     let mut definitions = Vec::new();
     if let Some(tlp) = label.tlp {
@@ -86,9 +90,17 @@ fn ids(schemes: &Schemes) -> impl Iterator<Item = (&str, u8, Tlp)> {
         .flat_map(|category| &category.values)
         .filter_map(|value| match value.means {
             Meaning::Tlp(tlp) => Some((value, tlp)),
-            Meaning::Caveat(_) | Meaning::Handling(_) | Meaning::Pap(_) | Meaning::ReleasableTo(_) => None,
+            Meaning::Caveat(_)
+            | Meaning::Handling(_)
+            | Meaning::Pap(_)
+            | Meaning::ReleasableTo(_) => None,
         })
-        .flat_map(|(value, tlp)| value.stix.iter().map(move |it| (it.id.as_str(), it.version, tlp)))
+        .flat_map(|(value, tlp)| {
+            value
+                .stix
+                .iter()
+                .map(move |it| (it.id.as_str(), it.version, tlp))
+        })
 }
 
 /// A UUID made from the text, so that one marking has one identifier.
@@ -136,11 +148,17 @@ pub fn read(
     let mut label: Option<Label> = None;
     for (index, id) in refs.iter().enumerate() {
         let place = format!("object_marking_refs, entry {}", index + 1);
-        let definition = definitions.iter().find(|it| it.get("id").and_then(Value::as_str) == Some(id));
+        let definition = definitions
+            .iter()
+            .find(|it| it.get("id").and_then(Value::as_str) == Some(id));
         let one = match (ids(schemes).find(|(known, ..)| known == id), definition) {
             (Some((_, version, tlp)), definition) => {
                 if definition.is_some_and(|it| tlp_of(it) != Some((version, tlp))) {
-                    return Err(error(Fault::Conflict, &place, "the definition is not the one of its identifier"));
+                    return Err(error(
+                        Fault::Conflict,
+                        &place,
+                        "the definition is not the one of its identifier",
+                    ));
                 }
                 let mut one = Label::of(Level::Nc);
                 one.tlp = Some(tlp);
@@ -157,8 +175,13 @@ pub fn read(
         };
         label = Some(match label {
             None => one,
-            Some(before) => unite(&before, &one)
-                .ok_or_else(|| error(Fault::Conflict, &place, "two markings that cannot both hold"))?,
+            Some(before) => unite(&before, &one).ok_or_else(|| {
+                error(
+                    Fault::Conflict,
+                    &place,
+                    "two markings that cannot both hold",
+                )
+            })?,
         });
     }
     Ok(label)
@@ -176,14 +199,19 @@ fn unite(a: &Label, b: &Label) -> Option<Label> {
 fn tlp_of(definition: &Value) -> Option<(u8, Tlp)> {
     let word = |text: &str| -> Option<Tlp> {
         let upper = text.to_ascii_uppercase();
-        (text.to_ascii_lowercase() == text).then(|| upper.parse().ok()).flatten()
+        (text.to_ascii_lowercase() == text)
+            .then(|| upper.parse().ok())
+            .flatten()
     };
     let second = definition
         .get("extensions")
         .and_then(|all| all.get(TLP2_EXTENSION))
         .and_then(|extension| extension.get("tlp_2_0"));
     let first = definition.get("definition").and_then(|it| it.get("tlp"));
-    match (first.and_then(Value::as_str), second.and_then(Value::as_str)) {
+    match (
+        first.and_then(Value::as_str),
+        second.and_then(Value::as_str),
+    ) {
         (None, Some(text)) => Some((2, word(text)?)),
         (Some("white"), None) => Some((1, Tlp::Clear)),
         (Some(text @ ("green" | "amber" | "red")), None) => Some((1, word(text)?)),
@@ -191,13 +219,24 @@ fn tlp_of(definition: &Value) -> Option<(u8, Tlp)> {
     }
 }
 
-fn statement(schemes: &Schemes, definition: &Value, place: &str, options: &ReadOptions) -> Result<Label, LabelError> {
+fn statement(
+    schemes: &Schemes,
+    definition: &Value,
+    place: &str,
+    options: &ReadOptions,
+) -> Result<Label, LabelError> {
     let wrong = |what: &str| error(Fault::Unknown, place, what);
     if definition.get("type").and_then(Value::as_str) != Some("marking-definition") {
         return Err(wrong("not a marking definition"));
     }
-    if tlp_of(definition).is_some() || definition.get("definition_type").and_then(Value::as_str) == Some("tlp") {
-        return Err(error(Fault::Conflict, place, "a TLP label under an identifier that is not TLP's"));
+    if tlp_of(definition).is_some()
+        || definition.get("definition_type").and_then(Value::as_str) == Some("tlp")
+    {
+        return Err(error(
+            Fault::Conflict,
+            place,
+            "a TLP label under an identifier that is not TLP's",
+        ));
     }
     let text = definition
         .get("definition")

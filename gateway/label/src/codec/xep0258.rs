@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Label;
 use crate::codec::sio_label::is_colour;
 use crate::codec::stanag4774::{self, ConfidentialityLabel};
 use crate::codec::xml::{self, Node, escape};
@@ -11,7 +12,6 @@ use crate::codec::{MAX_CATEGORIES, ess};
 use crate::error::{Fault, LabelError, Place};
 use crate::marking;
 use crate::schemes::shipped;
-use crate::Label;
 
 /// Namespace of `securitylabel`.
 pub const NAMESPACE: &str = "urn:xmpp:sec-label:0";
@@ -103,17 +103,29 @@ impl SecurityLabel {
 pub fn read(text: &str) -> Result<SecurityLabel, LabelError> {
     let root = xml::read(text, xml::LABEL)?;
     if !root.is(NAMESPACE, "securitylabel") {
-        return Err(error(&root, "securitylabel", Fault::Unknown, "not a securitylabel element"));
+        return Err(error(
+            &root,
+            "securitylabel",
+            Fault::Unknown,
+            "not a securitylabel element",
+        ));
     }
     attributes(&root, "securitylabel", &[])?;
     let (mut display, mut label, mut equivalents) = (None, None, Vec::new());
     for child in &root.children {
         let wrong = |what| error(child, "securitylabel", Fault::Malformed, what);
         if child.namespace != NAMESPACE {
-            return Err(error(child, "securitylabel", Fault::Unknown, "an element of an unknown namespace"));
+            return Err(error(
+                child,
+                "securitylabel",
+                Fault::Unknown,
+                "an element of an unknown namespace",
+            ));
         }
         match child.name.as_str() {
-            "displaymarking" if display.is_none() && label.is_none() => display = Some(read_display(child)?),
+            "displaymarking" if display.is_none() && label.is_none() => {
+                display = Some(read_display(child)?)
+            }
             "label" if label.is_none() => label = Some(content(child)?),
             "equivalentlabel" if label.is_some() && equivalents.len() < MAX_CATEGORIES => {
                 equivalents.push(content(child)?);
@@ -133,18 +145,29 @@ fn attributes(node: &Node, name: &'static str, allowed: &[&str]) -> Result<(), L
     if node.attributes.iter().all(fine) {
         Ok(())
     } else {
-        Err(error(node, name, Fault::Unknown, "an attribute that does not belong here"))
+        Err(error(
+            node,
+            name,
+            Fault::Unknown,
+            "an attribute that does not belong here",
+        ))
     }
 }
 
 fn read_display(node: &Node) -> Result<Display, LabelError> {
     const NAME: &str = "displaymarking";
     attributes(node, NAME, &["fgcolor", "bgcolor"])?;
-    if !node.children.is_empty() || node.text.is_empty() || node.text.chars().any(char::is_control) {
+    if !node.children.is_empty() || node.text.is_empty() || node.text.chars().any(char::is_control)
+    {
         return Err(error(node, NAME, Fault::Malformed, "not one line of text"));
     }
     let colour = |name| match node.attribute(name) {
-        Some(value) if !is_colour(value) => Err(error(node, NAME, Fault::Unknown, "not a colour name or #RRGGBB")),
+        Some(value) if !is_colour(value) => Err(error(
+            node,
+            NAME,
+            Fault::Unknown,
+            "not a colour name or #RRGGBB",
+        )),
         value => Ok(value.map(str::to_owned)),
     };
     Ok(Display {
@@ -161,7 +184,11 @@ fn content(node: &Node) -> Result<Content, LabelError> {
         [] if node.text.trim().is_empty() => Ok(Content::Default),
         [one] if one.is(ESS_NAMESPACE, "esssecuritylabel") => {
             attributes(one, "esssecuritylabel", &[])?;
-            let text: String = one.text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect();
+            let text: String = one
+                .text
+                .chars()
+                .filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n'))
+                .collect();
             let bytes = STANDARD
                 .decode(text)
                 .ok()
@@ -172,9 +199,24 @@ fn content(node: &Node) -> Result<Content, LabelError> {
         [one] if one.namespace == stanag4774::NAMESPACE => {
             Ok(Content::Stanag(Box::new(stanag4774::read_node(one)?)))
         }
-        [_] => Err(error(node, NAME, Fault::Unknown, "a label in a syntax that this reader does not have")),
-        [_, second, ..] => Err(error(second, NAME, Fault::Conflict, "two labels where one is allowed")),
-        [] => Err(error(node, NAME, Fault::Malformed, "text where a label is expected")),
+        [_] => Err(error(
+            node,
+            NAME,
+            Fault::Unknown,
+            "a label in a syntax that this reader does not have",
+        )),
+        [_, second, ..] => Err(error(
+            second,
+            NAME,
+            Fault::Conflict,
+            "two labels where one is allowed",
+        )),
+        [] => Err(error(
+            node,
+            NAME,
+            Fault::Malformed,
+            "text where a label is expected",
+        )),
     }
 }
 

@@ -47,32 +47,22 @@ pub(super) fn scan(
     let mut seen = Vec::new();
     if may_deceive(text) {
         look(schemes, &fold::skeleton(text), line, true, &mut seen);
-        if spaced_out(schemes, text, line, &mut seen) || differs(&seen, &plain) {
-            seen.retain(|one| !plain.iter().any(|other| same(one, other)));
-            for one in &mut seen {
-                one.suspicious = true;
-            }
-        } else {
-            seen.clear();
+        // What the text itself says at least as high is no deceit.
+        let level = plain.iter().filter_map(|one| one.level).max();
+        seen.retain(|one| {
+            one.level > level
+                || one
+                    .tlp
+                    .is_some_and(|tlp| plain.iter().all(|other| other.tlp != Some(tlp)))
+        });
+        for one in &mut seen {
+            one.suspicious = true;
         }
-    } else {
-        spaced_out(schemes, text, line, &mut seen);
     }
+    spaced_out(schemes, text, line, &mut seen);
     for one in plain.into_iter().chain(seen) {
         report(one);
     }
-}
-
-fn same(a: &FoundMarking, b: &FoundMarking) -> bool {
-    (a.level, a.tlp) == (b.level, b.tlp)
-}
-
-/// True if the skeleton shows a marking that the text itself does not.
-fn differs(seen: &[FoundMarking], plain: &[FoundMarking]) -> bool {
-    seen.len() > plain.len()
-        || seen
-            .iter()
-            .any(|one| !plain.iter().any(|other| same(one, other)))
 }
 
 /// A cheap test for lines whose look and content may differ.
@@ -255,12 +245,16 @@ fn whole(schemes: &Schemes, folded: &Folded) -> Option<Worth> {
     let mut at = 0;
     while at < words {
         let word = folded.word(at);
-        if matches!(word, "," | ";" | "[" | "]") && at > 0 {
+        if matches!(word, "," | ";") && at > 0 {
             at += 1;
             continue;
         }
-        if at > 0 && folded.word(at - 1) == "[" && schemes.get(word).is_some() {
-            at += 1;
+        if word == "[" && at > 0 {
+            // The national marking beside an EU level, which is as high.
+            let end = (at + 1..words).find(|&end| folded.word(end) == "]")?;
+            let terms = schemes.index().get(folded.span(at + 2, end));
+            candidates(schemes, terms).find(|it| it.scheme.id == folded.word(at + 1))?;
+            at = end + 1;
             continue;
         }
         let (taken, terms) = phrase(schemes, folded, at)?;
@@ -342,17 +336,17 @@ fn strong(
 }
 
 /// `S E C R E T  U E`: letter by letter.
-fn spaced_out(schemes: &Schemes, text: &str, line: Line, out: &mut Vec<FoundMarking>) -> bool {
+fn spaced_out(schemes: &Schemes, text: &str, line: Line, out: &mut Vec<FoundMarking>) {
     let banner = bare(text);
     if banner.len() > MAX_BANNER || banner.split_whitespace().count() < 6 {
-        return false;
+        return;
     }
     let single = |word: &str| {
         let mut chars = word.chars();
         chars.next().is_some() && chars.next().is_none()
     };
     if !banner.split_whitespace().all(single) {
-        return false;
+        return;
     }
     let joined = fold::key(&fold::skeleton(banner)).replace(' ', "");
     let hit = schemes
@@ -376,5 +370,4 @@ fn spaced_out(schemes: &Schemes, text: &str, line: Line, out: &mut Vec<FoundMark
             ambiguous: worth.ambiguous,
         });
     }
-    hit.is_some()
 }

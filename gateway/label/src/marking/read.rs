@@ -521,20 +521,24 @@ pub(crate) fn beside<'a>(
 ) -> Result<Candidate<'a>, (Fault, &'static str)> {
     let id = folded.word(from);
     let terms = schemes.index().get(folded.span(from + 1, to));
-    // Two grades of one State may share their words: the lowest is meant, the
-    // EU level binds anyway.
-    let found = candidates(schemes, terms)
+    let mine: Vec<_> = candidates(schemes, terms)
         .filter(|it| it.scheme.id == id && it.scheme.kind != Kind::Eu)
-        .min_by_key(|it| it.grade.eu)
-        .ok_or((
+        .collect();
+    if mine.is_empty() {
+        return Err((
             Fault::Unknown,
             "not a scheme and one of its markings, such as [DEU GEHEIM]",
-        ))?;
-    if found.grade.eu > level {
-        return Err((
-            Fault::Conflict,
-            "the national marking is higher than the EU level beside it",
         ));
     }
+    // Grades of one State may share their words: one still given is meant, of
+    // ended ones the lowest; the EU level binds anyway.
+    let found = mine
+        .into_iter()
+        .filter(|it| it.grade.eu <= level)
+        .min_by_key(|it| (it.grade.until.is_some(), it.grade.eu))
+        .ok_or((
+            Fault::Conflict,
+            "the national marking is higher than the EU level beside it",
+        ))?;
     Ok(found)
 }

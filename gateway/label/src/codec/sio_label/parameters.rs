@@ -7,7 +7,7 @@ use crate::codec::sio_label::fault;
 use crate::error::{Fault, LabelError};
 
 /// Longest piece of a value on one line.
-const PIECE: usize = 60;
+const PIECE: usize = 48;
 /// Most pieces of one value.
 const MAX_PIECES: usize = 4096;
 

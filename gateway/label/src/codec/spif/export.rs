@@ -43,15 +43,22 @@ pub fn export(schemes: &Schemes, scheme: &Scheme, header: &Header) -> Result<Str
                 RULE,
             )
         })?;
-    let created = header.created.to_offset(time::UtcOffset::UTC).format(STAMP).map_err(|_| {
-        LabelError::new(
-            Fault::Malformed,
-            "a date that the schema cannot write",
-            Place::Field("creationDate".to_owned()),
-            RULE,
-        )
-    })?;
-    let eu = schemes.all().iter().find(|it| it.kind == Kind::Eu && it.id != scheme.id);
+    let created = header
+        .created
+        .to_offset(time::UtcOffset::UTC)
+        .format(STAMP)
+        .map_err(|_| {
+            LabelError::new(
+                Fault::Malformed,
+                "a date that the schema cannot write",
+                Place::Field("creationDate".to_owned()),
+                RULE,
+            )
+        })?;
+    let eu = schemes
+        .all()
+        .iter()
+        .find(|it| it.kind == Kind::Eu && it.id != scheme.id);
     let mut out = Out::default();
     out.line(&format!(
         "<spif:SPIF xmlns:spif=\"{NAMESPACE}\" schemaVersion=\"2.1\" version=\"{}\" creationDate=\"{created}\" \
@@ -66,11 +73,19 @@ pub fn export(schemes: &Schemes, scheme: &Scheme, header: &Header) -> Result<Str
         policy.oid
     ));
     out.line("<spif:securityClassifications>");
-    for grade in &scheme.grades {
+    for grade in scheme
+        .grades
+        .iter()
+        .filter(|grade| is_exported(scheme, grade))
+    {
         classification(&mut out, scheme, grade, eu);
     }
     out.line("</spif:securityClassifications>");
-    let sets: Vec<_> = scheme.categories.iter().filter(|category| category.oid.is_some()).collect();
+    let sets: Vec<_> = scheme
+        .categories
+        .iter()
+        .filter(|category| category.oid.is_some())
+        .collect();
     if !sets.is_empty() {
         out.line("<spif:securityCategoryTagSets>");
         for category in sets {
@@ -89,6 +104,14 @@ pub fn export(schemes: &Schemes, scheme: &Scheme, header: &Header) -> Result<Str
     Ok(out.0)
 }
 
+/// Classifications alone; ended ones unless their number is in use again.
+fn is_exported(scheme: &Scheme, grade: &Grade) -> bool {
+    let taken = |other: &Grade| {
+        other.code != grade.code && other.until.is_none() && other.lacv == grade.lacv
+    };
+    grade.classified && (grade.until.is_none() || !scheme.grades.iter().any(taken))
+}
+
 #[derive(Default)]
 struct Out(String);
 
@@ -100,11 +123,14 @@ impl Out {
 }
 
 fn classification(out: &mut Out, scheme: &Scheme, grade: &Grade, eu: Option<&Scheme>) {
-    let colour = grade
-        .colour
-        .as_ref()
-        .map_or_else(String::new, |colour| format!(" color=\"{}\"", escape(colour)));
-    let obsolete = if grade.until.is_some() { " obsolete=\"true\"" } else { "" };
+    let colour = grade.colour.as_ref().map_or_else(String::new, |colour| {
+        format!(" color=\"{}\"", escape(colour))
+    });
+    let obsolete = if grade.until.is_some() {
+        " obsolete=\"true\""
+    } else {
+        ""
+    };
     out.line(&format!(
         "<spif:securityClassification name=\"{}\" lacv=\"{}\" hierarchy=\"{}\"{colour}{obsolete}>",
         escape(&name(scheme, grade)),
@@ -121,7 +147,11 @@ fn classification(out: &mut Out, scheme: &Scheme, grade: &Grade, eu: Option<&Sch
         ));
     }
     for (language, phrase) in &grade.marking {
-        let lang = if language.is_empty() { String::new() } else { format!(" xml:lang=\"{}\"", escape(language)) };
+        let lang = if language.is_empty() {
+            String::new()
+        } else {
+            format!(" xml:lang=\"{}\"", escape(language))
+        };
         out.line(&format!(
             "<spif:markingData phrase=\"{}\"{lang}><spif:code>pageTopBottom</spif:code><spif:code>replacePolicy</spif:code></spif:markingData>",
             escape(phrase)
@@ -139,8 +169,15 @@ fn classification(out: &mut Out, scheme: &Scheme, grade: &Grade, eu: Option<&Sch
 /// Names are unique in a SPIF: one word for several grades takes the code.
 fn name(scheme: &Scheme, grade: &Grade) -> String {
     let text = grade.written(scheme.language());
-    let shared = scheme.grades.iter().any(|other| other.code != grade.code && other.written(scheme.language()) == text);
-    if shared { format!("{text} ({})", grade.code) } else { text.to_owned() }
+    let shared = scheme
+        .grades
+        .iter()
+        .any(|other| other.code != grade.code && other.written(scheme.language()) == text);
+    if shared {
+        format!("{text} ({})", grade.code)
+    } else {
+        text.to_owned()
+    }
 }
 
 fn tag_set(out: &mut Out, scheme: &Scheme, category: &Category) {
@@ -152,16 +189,27 @@ fn tag_set(out: &mut Out, scheme: &Scheme, category: &Category) {
         (CategoryKind::Permissive, false) => "tagType=\"enumerated\" enumType=\"permissive\"",
         (CategoryKind::Informative, _) => "tagType=\"tagType7\" tag7Encoding=\"bitSetAttributes\"",
     };
-    out.line(&format!("<spif:securityCategoryTagSet name=\"{tag}\" id=\"{oid}\">"));
+    out.line(&format!(
+        "<spif:securityCategoryTagSet name=\"{tag}\" id=\"{oid}\">"
+    ));
     out.line(&format!("<spif:securityCategoryTag name=\"{tag}\" {kind}>"));
     for value in &category.values {
         let excluded: String = value
             .not_with
             .iter()
             .filter_map(|code| scheme.grade(code))
-            .map(|grade| format!("<spif:excludedClass>{}</spif:excludedClass>", escape(&name(scheme, grade))))
+            .map(|grade| {
+                format!(
+                    "<spif:excludedClass>{}</spif:excludedClass>",
+                    escape(&name(scheme, grade))
+                )
+            })
             .collect();
-        let obsolete = if value.write { "" } else { " obsolete=\"true\"" };
+        let obsolete = if value.write {
+            ""
+        } else {
+            " obsolete=\"true\""
+        };
         out.line(&format!(
             "<spif:tagCategory name=\"{}\" lacv=\"{}\"{obsolete}>{excluded}</spif:tagCategory>",
             escape(&value.code),
@@ -171,7 +219,9 @@ fn tag_set(out: &mut Out, scheme: &Scheme, category: &Category) {
     if let Some(words) = category.release.first() {
         for code in recipients(category) {
             if let Some(number) = ess::release_number(&code) {
-                out.line(&format!("<spif:tagCategory name=\"{code}\" lacv=\"{number}\"/>"));
+                out.line(&format!(
+                    "<spif:tagCategory name=\"{code}\" lacv=\"{number}\"/>"
+                ));
             }
         }
         out.line(&format!(

@@ -8,7 +8,8 @@ use crate::codec::{ess, information};
 use crate::error::{Fault, LabelError, Place};
 use crate::fold;
 use crate::schemes::{
-    Category, CategoryKind, Confidence, Grade, Kind, Meaning, Policy, Refused, Scheme, Schemes, Value, is_oid,
+    Category, CategoryKind, Confidence, Grade, Kind, Meaning, Policy, Refused, Scheme, Schemes,
+    Value, is_oid,
 };
 use crate::{Country, Level};
 
@@ -43,7 +44,12 @@ pub fn import(schemes: &Schemes, text: &str, id: &str, kind: Kind) -> Result<Sch
         return Err(error(&root, "SPIF", Fault::Unknown, "not an XML SPIF"));
     }
     if root.attribute("schemaVersion") != Some("2.1") {
-        return Err(error(&root, "SPIF", Fault::Unknown, "not version 2.1 of the schema"));
+        return Err(error(
+            &root,
+            "SPIF",
+            Fault::Unknown,
+            "not version 2.1 of the schema",
+        ));
     }
     let policy = child(&root, "securityPolicyId")?;
     let policy = Policy {
@@ -56,9 +62,17 @@ pub fn import(schemes: &Schemes, text: &str, id: &str, kind: Kind) -> Result<Sch
     for node in children(list, "securityClassification")? {
         let grade = classification(schemes, node, kind)?;
         if grades.iter().any(|other| other.code == grade.code) {
-            return Err(error(node, "securityClassification", Fault::Conflict, "two classifications of one level"));
+            return Err(error(
+                node,
+                "securityClassification",
+                Fault::Conflict,
+                "two classifications of one level",
+            ));
         }
-        names.insert(attribute(node, "securityClassification", "name")?.to_owned(), grade.code.clone());
+        names.insert(
+            attribute(node, "securityClassification", "name")?.to_owned(),
+            grade.code.clone(),
+        );
         grades.push(grade);
     }
     let mut scheme = Scheme {
@@ -74,33 +88,66 @@ pub fn import(schemes: &Schemes, text: &str, id: &str, kind: Kind) -> Result<Sch
         categories: Vec::new(),
         refused: Vec::new(),
     };
-    let sets = root.children.iter().find(|node| node.is(NAMESPACE, "securityCategoryTagSets"));
-    for set in sets.map(|sets| children(sets, "securityCategoryTagSet")).transpose()?.unwrap_or_default() {
+    let sets = root
+        .children
+        .iter()
+        .find(|node| node.is(NAMESPACE, "securityCategoryTagSets"));
+    for set in sets
+        .map(|sets| children(sets, "securityCategoryTagSet"))
+        .transpose()?
+        .unwrap_or_default()
+    {
         tag_set(set, &names, &mut scheme)?;
     }
     Ok(scheme)
 }
 
 fn child<'a>(node: &'a Node, name: &'static str) -> Result<&'a Node, LabelError> {
-    let mut found = node.children.iter().filter(|child| child.is(NAMESPACE, name));
+    let mut found = node
+        .children
+        .iter()
+        .filter(|child| child.is(NAMESPACE, name));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(error(node, name, Fault::Missing, "a required element is missing")),
+        (None, _) => Err(error(
+            node,
+            name,
+            Fault::Missing,
+            "a required element is missing",
+        )),
         (Some(_), Some(two)) => Err(error(two, name, Fault::Conflict, "an element twice")),
     }
 }
 
 fn children<'a>(node: &'a Node, name: &'static str) -> Result<Vec<&'a Node>, LabelError> {
-    match node.children.iter().find(|child| !child.is(NAMESPACE, name)) {
-        Some(other) => Err(error(other, name, Fault::Unknown, "an element that does not belong here")),
+    match node
+        .children
+        .iter()
+        .find(|child| !child.is(NAMESPACE, name))
+    {
+        Some(other) => Err(error(
+            other,
+            name,
+            Fault::Unknown,
+            "an element that does not belong here",
+        )),
         None => Ok(node.children.iter().collect()),
     }
 }
 
 fn attribute<'a>(node: &'a Node, name: &'static str, key: &str) -> Result<&'a str, LabelError> {
     node.attribute(key)
-        .filter(|value| !value.is_empty() && value.len() <= 256 && !value.chars().any(char::is_control))
-        .ok_or_else(|| error(node, name, Fault::Missing, "an attribute is missing, empty or too long"))
+        .filter(|value| {
+            !value.is_empty() && value.len() <= 256 && !value.chars().any(char::is_control)
+        })
+        .ok_or_else(|| {
+            error(
+                node,
+                name,
+                Fault::Missing,
+                "an attribute is missing, empty or too long",
+            )
+        })
 }
 
 fn number(node: &Node, key: &str) -> Result<String, LabelError> {
@@ -127,7 +174,11 @@ fn classification(schemes: &Schemes, node: &Node, kind: Kind) -> Result<Grade, L
     let mut marking = BTreeMap::new();
     let mut portion = Vec::new();
     let mut hidden = false;
-    for data in node.children.iter().filter(|child| child.is(NAMESPACE, "markingData")) {
+    for data in node
+        .children
+        .iter()
+        .filter(|child| child.is(NAMESPACE, "markingData"))
+    {
         let codes: Vec<_> = data.children.iter().map(|code| code.text.trim()).collect();
         hidden |= codes.contains(&"noMarkingDisplay");
         let Some(phrase) = data.attribute("phrase") else {
@@ -135,8 +186,13 @@ fn classification(schemes: &Schemes, node: &Node, kind: Kind) -> Result<Grade, L
         };
         if codes.contains(&"portionMarking") {
             portion.push(phrase.to_owned());
-        } else if codes.iter().any(|code| code.starts_with("page") || code.starts_with("document")) {
-            let language = data.attribute_in("http://www.w3.org/XML/1998/namespace", "lang").unwrap_or("");
+        } else if codes
+            .iter()
+            .any(|code| code.starts_with("page") || code.starts_with("document"))
+        {
+            let language = data
+                .attribute_in("http://www.w3.org/XML/1998/namespace", "lang")
+                .unwrap_or("");
             marking.insert(language.to_owned(), phrase.to_owned());
         }
     }
@@ -144,15 +200,27 @@ fn classification(schemes: &Schemes, node: &Node, kind: Kind) -> Result<Grade, L
         marking.insert(String::new(), name.to_owned());
     }
     let eu = eu_level(schemes, node, name, hidden)?;
-    let required = node.children.iter().find(|child| child.is(NAMESPACE, "requiredCategory"));
+    let required = node
+        .children
+        .iter()
+        .find(|child| child.is(NAMESPACE, "requiredCategory"));
     if let Some(required) = required {
-        return Err(error(required, "requiredCategory", Fault::Unknown, "a rule that a scheme cannot hold"));
+        return Err(error(
+            required,
+            "requiredCategory",
+            Fault::Unknown,
+            "a rule that a scheme cannot hold",
+        ));
     }
     let ended = is_obsolete(node);
     let code = match (kind, ended) {
         (Kind::Eu, _) => eu.code().to_owned(),
         (_, false) => eu.code().trim_end_matches("-UE").to_owned(),
-        (_, true) => format!("{}-OLD-{}", eu.code().trim_end_matches("-UE"), small(node, NAME, "lacv")?),
+        (_, true) => format!(
+            "{}-OLD-{}",
+            eu.code().trim_end_matches("-UE"),
+            small(node, NAME, "lacv")?
+        ),
     };
     Ok(Grade {
         code,
@@ -163,7 +231,12 @@ fn classification(schemes: &Schemes, node: &Node, kind: Kind) -> Result<Grade, L
         translates: !ended,
         shared: ended,
         stands_for: BTreeSet::new(),
-        also: marking.values().all(|text| text != name).then(|| name.to_owned()).into_iter().collect(),
+        also: marking
+            .values()
+            .all(|text| text != name)
+            .then(|| name.to_owned())
+            .into_iter()
+            .collect(),
         marking,
         wire: Vec::new(),
         misp: None,
@@ -178,20 +251,44 @@ fn classification(schemes: &Schemes, node: &Node, kind: Kind) -> Result<Grade, L
 
 /// By equivalence with the EU policy, else by name.
 fn eu_level(schemes: &Schemes, node: &Node, name: &str, hidden: bool) -> Result<Level, LabelError> {
-    let eu = schemes.all().iter().filter(|scheme| scheme.kind == Kind::Eu);
+    let eu = schemes
+        .all()
+        .iter()
+        .filter(|scheme| scheme.kind == Kind::Eu);
     for scheme in eu {
-        for same in node.children.iter().filter(|child| child.is(NAMESPACE, "equivalentClassification")) {
+        for same in node
+            .children
+            .iter()
+            .filter(|child| child.is(NAMESPACE, "equivalentClassification"))
+        {
             let policy = same.attribute("policyRef");
-            if scheme.policies().any(|known| Some(known.name.as_str()) == policy) {
+            if scheme
+                .policies()
+                .any(|known| Some(known.name.as_str()) == policy)
+            {
                 let lacv = small(same, "equivalentClassification", "lacv")?;
-                return scheme.grades.iter().find(|grade| grade.lacv == lacv).map(|grade| grade.eu).ok_or_else(|| {
-                    error(same, "equivalentClassification", Fault::Unknown, "no such level in the EU policy")
-                });
+                return scheme
+                    .grades
+                    .iter()
+                    .find(|grade| grade.lacv == lacv)
+                    .map(|grade| grade.eu)
+                    .ok_or_else(|| {
+                        error(
+                            same,
+                            "equivalentClassification",
+                            Fault::Unknown,
+                            "no such level in the EU policy",
+                        )
+                    });
             }
         }
         let key = fold::key(name);
         let named = scheme.grades.iter().find(|grade| {
-            grade.marking.values().chain(&grade.also).any(|text| fold::key(text) == key)
+            grade
+                .marking
+                .values()
+                .chain(&grade.also)
+                .any(|text| fold::key(text) == key)
         });
         if let Some(grade) = named {
             return Ok(grade.eu);
@@ -210,21 +307,47 @@ fn eu_level(schemes: &Schemes, node: &Node, name: &str, hidden: bool) -> Result<
 }
 
 fn languages(grades: &[Grade]) -> Vec<String> {
-    let all: BTreeSet<_> = grades.iter().flat_map(|grade| grade.marking.keys()).collect();
-    all.into_iter().filter(|language| !language.is_empty()).cloned().collect()
+    let all: BTreeSet<_> = grades
+        .iter()
+        .flat_map(|grade| grade.marking.keys())
+        .collect();
+    all.into_iter()
+        .filter(|language| !language.is_empty())
+        .cloned()
+        .collect()
 }
 
-fn tag_set(set: &Node, names: &BTreeMap<String, String>, scheme: &mut Scheme) -> Result<(), LabelError> {
+fn tag_set(
+    set: &Node,
+    names: &BTreeMap<String, String>,
+    scheme: &mut Scheme,
+) -> Result<(), LabelError> {
     let oid = number(set, "id")?;
     let tags = children(set, "securityCategoryTag")?;
     let [tag] = tags.as_slice() else {
-        return Err(error(set, "securityCategoryTagSet", Fault::Unknown, "more than one tag in a set"));
+        return Err(error(
+            set,
+            "securityCategoryTagSet",
+            Fault::Unknown,
+            "more than one tag in a set",
+        ));
     };
     let kind = match (tag.attribute("tagType"), tag.attribute("enumType")) {
-        (Some("restrictive"), _) | (Some("enumerated"), Some("restrictive")) => CategoryKind::Restrictive,
-        (Some("permissive"), _) | (Some("enumerated"), Some("permissive")) => CategoryKind::Permissive,
+        (Some("restrictive"), _) | (Some("enumerated"), Some("restrictive")) => {
+            CategoryKind::Restrictive
+        }
+        (Some("permissive"), _) | (Some("enumerated"), Some("permissive")) => {
+            CategoryKind::Permissive
+        }
         (Some("tagType7"), _) => CategoryKind::Informative,
-        _ => return Err(error(tag, "securityCategoryTag", Fault::Unknown, "a tag type that decides nothing")),
+        _ => {
+            return Err(error(
+                tag,
+                "securityCategoryTag",
+                Fault::Unknown,
+                "a tag type that decides nothing",
+            ));
+        }
     };
     let mut category = Category {
         tag: attribute(set, "securityCategoryTagSet", "name")?.to_owned(),
@@ -240,7 +363,12 @@ fn tag_set(set: &Node, names: &BTreeMap<String, String>, scheme: &mut Scheme) ->
             prefix = prefix.or_else(|| prefix_of(node));
         } else if !node.is(NAMESPACE, "tagCategory") {
             if !node.is(NAMESPACE, "markingData") {
-                return Err(error(node, "securityCategoryTag", Fault::Unknown, "a rule that a scheme cannot hold"));
+                return Err(error(
+                    node,
+                    "securityCategoryTag",
+                    Fault::Unknown,
+                    "a rule that a scheme cannot hold",
+                ));
             }
         } else {
             value(node, names, scheme, &mut category)?;
@@ -248,7 +376,12 @@ fn tag_set(set: &Node, names: &BTreeMap<String, String>, scheme: &mut Scheme) ->
     }
     if !category.recipients.is_empty() {
         let words = prefix.ok_or_else(|| {
-            error(tag, "markingQualifier", Fault::Missing, "a list of recipients without the words before it")
+            error(
+                tag,
+                "markingQualifier",
+                Fault::Missing,
+                "a list of recipients without the words before it",
+            )
         })?;
         category.release.push(words);
         // Everyone that there is means no limit.
@@ -284,7 +417,12 @@ fn value(
         && let Some(code) = information::release_code(name)
     {
         if ess::release_number(&code) != Some(u32::from(lacv)) {
-            return Err(error(node, NAME, Fault::Conflict, "a recipient whose number is not that of ISO 3166-1"));
+            return Err(error(
+                node,
+                NAME,
+                Fault::Conflict,
+                "a recipient whose number is not that of ISO 3166-1",
+            ));
         }
         category.recipients.insert(code);
         return Ok(());
@@ -295,7 +433,14 @@ fn value(
         match (child.name.as_str(), names.get(class)) {
             ("excludedClass", Some(code)) => not_with.push(code.clone()),
             ("markingData" | "markingQualifier", _) => {}
-            _ => return Err(error(child, NAME, Fault::Unknown, "a rule that a scheme cannot hold")),
+            _ => {
+                return Err(error(
+                    child,
+                    NAME,
+                    Fault::Unknown,
+                    "a rule that a scheme cannot hold",
+                ));
+            }
         }
     }
     match meaning(name) {
