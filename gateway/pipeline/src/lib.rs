@@ -1,9 +1,16 @@
-//! The way of one message: [`route`] tells it, every stage is a file beside it,
-//! the [`ports`] say what it needs of the world.
+//! The way of one message: the route tells it, every stage is a file beside
+//! it, the [`ports`] say what it needs of the world.
 #![forbid(unsafe_code)]
 
+pub mod desk;
+pub mod documents;
+pub mod gateway;
 pub mod outcome;
 pub mod ports;
 pub mod protocol;
+mod rowmac;
 pub mod rows;
+pub mod rules;
+pub mod stages;
+pub mod vault;
 pub mod view;

@@ -11,7 +11,7 @@
 //! unknown (connection lost) the log's head is read again before any answer:
 //! [`LedgerError::UnknownOutcome`] is returned only where even that fails.
 
-use chancery_audit::event::Event;
+use chancery_audit::Event;
 use chancery_message::{
     BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, ParticipantId, Timestamp,
 };
@@ -80,6 +80,9 @@ pub enum Write {
     },
     /// A peer's idempotency key, used.
     InsertIdempotency(Box<IdempotencyRow>),
+    /// Forgets all idempotency keys that expired at or before then: until that
+    /// is done an expired key is still a [`LedgerError::Duplicate`].
+    ForgetIdempotency(Timestamp),
     /// The nonce of an approval, used ([`LedgerError::Duplicate`] if it was before).
     InsertNonce([u8; 16]),
     /// A version of a directory, MoU or policy document. Raises the epoch by one.

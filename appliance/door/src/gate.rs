@@ -1,0 +1,235 @@
+//! The gateway as the adapters see it: the port [`Gate`] over the sockets to
+//! reader and core.
+//!
+//! ```text
+//! submit:  bytes ─Ingest→ core (seals them, answers a ticket)
+//!          bytes + ticket ─Read→ reader ─Submit{ticket}→ core ─reply→ reader ─reply→ here
+//! ```
+//! The evidence of the peer goes to core alone; what a reader says of it counts for nothing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chancery_ipc::{Client, Error, Exchange, Receiver};
+use chancery_message::{Inbound, PeerEvidence, Ticket};
+use chancery_pipeline::ports::{Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody};
+use chancery_pipeline::protocol::{CoreToDoor, DoorToCore, Read, ReplyHead};
+
+/// How long a door waits for core or its reader to come back before it answers "busy".
+const RETURN: Duration = Duration::from_secs(10);
+/// How long one attempt of a reader may take.
+const READING: Duration = Duration::from_secs(60);
+/// How often a message may take its reader down before it is set aside.
+const READER_DEATHS: u32 = 2;
+/// Replies up to this size are relayed in one piece.
+const WHOLE: u64 = 1024 * 1024;
+
+/// The door's way to reader and core.
+#[derive(Clone, Debug)]
+pub(crate) struct DoorGate {
+    core: Client,
+    reader: Client,
+}
+
+impl DoorGate {
+    pub(crate) const fn new(core: Client, reader: Client) -> Self {
+        Self { core, reader }
+    }
+
+    async fn submit_bytes(&self, inbound: Inbound, raw: Bytes) -> Result<Reply, GateError> {
+        let ticket = match self.ingest(&inbound, raw.clone()).await? {
+            Held::Ticket(ticket) => ticket,
+            Held::Answered(reply) => return Ok(reply),
+        };
+        let read = Read { ticket, inbound };
+        for attempt in 1..=READER_DEATHS {
+            match self.read(&read, raw.clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(Error::Gone | Error::Reset(_) | Error::Stopped | Error::Deadline(_)) => {
+                    tracing::warn!(attempt, "the reader died on a message");
+                }
+                Err(Error::NotConnected(_)) => return Err(GateError::Busy),
+                Err(error) => {
+                    tracing::error!(%error, "the reader cannot be asked");
+                    return Err(GateError::Busy);
+                }
+            }
+        }
+        self.abandon(ticket).await
+    }
+
+    /// Core holds the bytes, or answers at once.
+    async fn ingest(&self, inbound: &Inbound, raw: Bytes) -> Result<Held, GateError> {
+        let mut exchange = self
+            .core
+            .open(&DoorToCore::Ingest(Box::new(inbound.clone())), RETURN)
+            .await
+            .map_err(busy)?;
+        send_all(&mut exchange, raw).await.map_err(busy)?;
+        let Exchange { send, mut receive } = exchange;
+        send.finish().map_err(busy)?;
+        match receive.header::<CoreToDoor>().await.map_err(busy)? {
+            CoreToDoor::Held(ticket) => Ok(Held::Ticket(ticket)),
+            CoreToDoor::Reply(head) => Ok(Held::Answered(relay(head, receive).await?)),
+            CoreToDoor::Noted => Err(GateError::Busy),
+        }
+    }
+
+    async fn read(&self, read: &Read, raw: Bytes) -> Result<Reply, Error> {
+        let mut exchange = self.reader.open(read, RETURN).await?;
+        send_all(&mut exchange, raw).await?;
+        let Exchange { send, mut receive } = exchange;
+        send.finish()?;
+        let head = tokio::time::timeout(READING, receive.header::<ReplyHead>())
+            .await
+            .map_err(|_| Error::Deadline(READING))??;
+        relay(head, receive).await.map_err(|_| Error::Gone)
+    }
+
+    async fn abandon(&self, ticket: Ticket) -> Result<Reply, GateError> {
+        tracing::error!("a message took its reader down {READER_DEATHS} times: set aside");
+        self.ask_core(&DoorToCore::Abandon(ticket)).await
+    }
+
+    /// A request to core without a body, answered with a reply.
+    async fn ask_core(&self, request: &DoorToCore) -> Result<Reply, GateError> {
+        let Exchange { send, mut receive } = self.core.open(request, RETURN).await.map_err(busy)?;
+        send.finish().map_err(busy)?;
+        match receive.header::<CoreToDoor>().await.map_err(busy)? {
+            CoreToDoor::Reply(head) => relay(head, receive).await,
+            CoreToDoor::Held(_) | CoreToDoor::Noted => Err(GateError::Busy),
+        }
+    }
+
+    async fn stream_up(
+        &self,
+        peer: PeerEvidence,
+        media_type: String,
+        declared_size: Option<u64>,
+        body: &mut dyn Chunks,
+    ) -> Result<Reply, GateError> {
+        let request = DoorToCore::Upload {
+            peer,
+            media_type,
+            declared_size,
+        };
+        let mut exchange = self.core.open(&request, RETURN).await.map_err(busy)?;
+        while let Some(chunk) = body.next().await {
+            // An early answer (too large, not allowed) stops the sending; it is read below.
+            if exchange.send.data(chunk?).await.is_err() {
+                break;
+            }
+        }
+        let Exchange { send, mut receive } = exchange;
+        // INVARIANT: where core stopped reading its answer is there already.
+        let _stopped = send.finish();
+        match receive.header::<CoreToDoor>().await.map_err(busy)? {
+            CoreToDoor::Reply(head) => relay(head, receive).await,
+            CoreToDoor::Held(_) | CoreToDoor::Noted => Err(GateError::Busy),
+        }
+    }
+}
+
+enum Held {
+    Ticket(Ticket),
+    Answered(Reply),
+}
+
+impl Gate for DoorGate {
+    fn submit(&self, inbound: Inbound, raw: Bytes) -> BoxFuture<'_, Result<Reply, GateError>> {
+        Box::pin(self.submit_bytes(inbound, raw))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        peer: PeerEvidence,
+        media_type: String,
+        declared_size: Option<u64>,
+        body: &'a mut dyn Chunks,
+    ) -> BoxFuture<'a, Result<Reply, GateError>> {
+        Box::pin(self.stream_up(peer, media_type, declared_size, body))
+    }
+
+    fn ask(&self, peer: PeerEvidence, ask: Ask) -> BoxFuture<'_, Result<Reply, GateError>> {
+        Box::pin(async move { self.ask_core(&DoorToCore::Ask { peer, ask }).await })
+    }
+
+    fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let noted = self
+                .core
+                .call::<_, CoreToDoor>(&DoorToCore::Refused(refusal), RETURN)
+                .await;
+            if let Err(error) = noted {
+                tracing::error!(%error, "a refusal at the door could not be recorded");
+            }
+        })
+    }
+}
+
+async fn send_all(exchange: &mut Exchange, bytes: Bytes) -> Result<(), Error> {
+    match exchange.send.data(bytes).await {
+        // The other side answered without reading all: its answer counts.
+        Err(Error::Stopped) => Ok(()),
+        other => other,
+    }
+}
+
+/// Relays a reply: small bodies whole, large ones as they come.
+async fn relay(head: ReplyHead, mut receive: Receiver) -> Result<Reply, GateError> {
+    let body = if head.length <= WHOLE {
+        let limit = usize::try_from(WHOLE).unwrap_or(usize::MAX);
+        let bytes = receive.collect(limit).await.map_err(busy)?;
+        if u64::try_from(bytes.len()) != Ok(head.length) {
+            return Err(GateError::CutOff("the reply is not whole".to_owned()));
+        }
+        ReplyBody::Whole(bytes)
+    } else {
+        ReplyBody::Stream {
+            length: head.length,
+            chunks: Box::new(Relayed {
+                receive,
+                left: head.length,
+            }),
+        }
+    };
+    Ok(Reply {
+        status: head.status,
+        content_type: head.content_type,
+        headers: head.headers,
+        body,
+        per_recipient: head.per_recipient,
+    })
+}
+
+/// A reply's body as core sends it.
+struct Relayed {
+    receive: Receiver,
+    left: u64,
+}
+
+impl Chunks for Relayed {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Bytes, GateError>>> {
+        Box::pin(async move {
+            let cut = || GateError::CutOff("the reply is not whole".to_owned());
+            match self.receive.next().await {
+                Some(Ok(bytes)) => {
+                    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    let Some(left) = self.left.checked_sub(length) else {
+                        return Some(Err(cut()));
+                    };
+                    self.left = left;
+                    Some(Ok(bytes))
+                }
+                Some(Err(_)) => Some(Err(cut())),
+                None if self.left == 0 => None,
+                None => Some(Err(cut())),
+            }
+        })
+    }
+}
+
+fn busy(error: Error) -> GateError {
+    tracing::warn!(%error, "a process behind the door does not answer");
+    GateError::Busy
+}

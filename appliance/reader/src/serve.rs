@@ -1,0 +1,59 @@
+//! One message at a time: bytes and ticket from the door, a typed submission
+//! to core, core's reply back to the door.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chancery_ipc::{Client, Error, Exchange, Incoming, Limits, Links, ResetCode, Side, Tag, codec, connection};
+use chancery_message::Parsed;
+use chancery_pipeline::protocol::{Read, ReaderToCore, ReplyHead};
+
+use crate::channels::Channel;
+
+/// How long a reader waits for core to come back.
+const RETURN: Duration = Duration::from_secs(10);
+/// The largest reply that is relayed (submissions are answered with small ones).
+const REPLY: usize = 4 * 1024 * 1024;
+
+/// Serves the door for ever.
+pub(crate) async fn serve(links: &Links, door: &Tag, core: &Client, channel: &Channel) -> std::io::Result<()> {
+    loop {
+        let stream = links.accept(door).await?;
+        let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
+        while let Some(request) = incoming.next().await {
+            // One after the other: nothing of one message is near another.
+            if let Err(error) = one(request, core, channel).await {
+                tracing::warn!(%error, "a message could not be handed on");
+            }
+        }
+    }
+}
+
+async fn one(request: Incoming, core: &Client, channel: &Channel) -> Result<(), Error> {
+    let Ok(read) = request.decode::<Read>() else {
+        request.refuse(ResetCode::Refused);
+        return Err(Error::Decode);
+    };
+    let Exchange { mut send, mut receive } = request.exchange;
+    let raw = receive.collect(channel.largest()).await?;
+    let parsed = tokio::task::block_in_place(|| channel.read(&read.inbound, &raw));
+    drop(raw);
+    let (head, body) = submit(core, &read, &parsed).await?;
+    send.header(&head)?;
+    send.data(body).await?;
+    send.finish()
+}
+
+async fn submit(core: &Client, read: &Read, parsed: &Parsed) -> Result<(ReplyHead, Bytes), Error> {
+    let mut exchange = core.open(&ReaderToCore::Submit(read.ticket), RETURN).await?;
+    let parsed = Bytes::from(codec::encode(parsed)?);
+    match exchange.send.data(parsed).await {
+        Ok(()) | Err(Error::Stopped) => {}
+        Err(error) => return Err(error),
+    }
+    let Exchange { send, mut receive } = exchange;
+    send.finish()?;
+    let head: ReplyHead = receive.header().await?;
+    let body = receive.collect(REPLY).await?;
+    Ok((head, body))
+}

@@ -1,0 +1,185 @@
+//! What the stages keep of a message and of its deliveries: the `document`
+//! blobs of the ledger's rows. Metadata for decisions only; everything that a
+//! sender wrote in words is sealed ([`SealedHeader`]).
+
+use chancery_label::Label;
+use chancery_message::{
+    BodyId, CaseId, Evaluation, MessageId, MouId, ParticipantId, Purpose, RecipientRole, SienaFields, Text, Timestamp,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A document of the ledger that cannot be read: damage, or a newer version's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stored {0} cannot be read")]
+pub struct UnreadableDocument(pub &'static str);
+
+/// A document with its name, for errors.
+pub trait Document: Serialize + DeserializeOwned {
+    /// What it is, in words.
+    const WHAT: &'static str;
+
+    /// The stored bytes.
+    ///
+    /// # Errors
+    /// When a value cannot be encoded (none of ours cannot).
+    fn encode(&self) -> Result<Vec<u8>, UnreadableDocument> {
+        postcard::to_stdvec(self).map_err(|_| UnreadableDocument(Self::WHAT))
+    }
+
+    /// The document of stored bytes, all of them.
+    ///
+    /// # Errors
+    /// When the bytes are not one document.
+    fn decode(bytes: &[u8]) -> Result<Self, UnreadableDocument> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((document, [])) => Ok(document),
+            _ => Err(UnreadableDocument(Self::WHAT)),
+        }
+    }
+}
+
+/// Whether a message has a label, and of what worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LabelStanding {
+    /// One that could be read and that the content does not contradict.
+    Valid,
+    /// None: quarantine.
+    Missing,
+    /// One that cannot be read.
+    Invalid,
+    /// The content's own markings are above it, or fit no common recipient.
+    Conflict,
+}
+
+/// Under whose authority the information was created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Originator {
+    /// The authenticated sender itself.
+    Sender,
+    /// Another participant of the directory.
+    Other(ParticipantId),
+    /// Somebody who is not in the directory.
+    Unknown,
+}
+
+/// A message that this one is derived from or passes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The message, where the gateway holds it.
+    pub message: Option<MessageId>,
+    /// Its label, where it is known.
+    pub label: Option<Label>,
+    /// Whose it was.
+    pub sender: Option<ParticipantId>,
+}
+
+/// What a message's decisions depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDocument {
+    /// The effective label; none in quarantine.
+    pub label: Option<Label>,
+    /// The label as the sender asserted it: a drop below a source shows here.
+    pub asserted: Option<Label>,
+    /// Its worth.
+    pub standing: LabelStanding,
+    /// The originator.
+    pub originator: Originator,
+    /// Whom the originator named, in order (of a forward: of the original).
+    pub addressed: Vec<ParticipantId>,
+    /// To whom this message goes, in order.
+    pub recipients: Vec<(ParticipantId, RecipientRole)>,
+    /// For what.
+    pub purpose: Purpose,
+    /// Whether personal data is in it.
+    pub personal_data: bool,
+    /// Source and information codes.
+    pub evaluation: Option<Evaluation>,
+    /// What it is derived from.
+    pub derived_from: Vec<Source>,
+    /// The message that this one passes on.
+    pub forward_of: Option<MessageId>,
+    /// The message that this one answers.
+    pub in_reply_to: Option<MessageId>,
+    /// Number of portions with a marking of their own.
+    pub portions: u32,
+    /// The original as received, sealed; none for a forward.
+    pub original: Option<BodyId>,
+    /// Bytes of all attachments.
+    pub attachment_bytes: u64,
+    /// Why it is in quarantine.
+    pub quarantine: Option<String>,
+}
+
+/// A decision as recorded, and what followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryDocument {
+    /// The gates that spoke; empty for a permit.
+    pub gates: Vec<String>,
+    /// What goes with the release, in words.
+    pub obligations: Vec<String>,
+    /// The facts, canonical JSON, so that the decision can be run again.
+    pub facts: String,
+    /// Hash of the policy set.
+    pub policy: [u8; 32],
+    /// The agreement under which it was decided.
+    pub mou: Option<MouId>,
+    /// The epoch of directory, agreements and policy.
+    pub epoch: u64,
+    /// One sentence for the sender.
+    pub reason: String,
+    /// The case, while held or after it.
+    pub case: Option<CaseId>,
+    /// When it was opened first.
+    pub opened_at: Option<Timestamp>,
+    /// When it was acknowledged, or ended.
+    pub ended_at: Option<Timestamp>,
+    /// When its state changed last.
+    pub since: Timestamp,
+}
+
+/// Everything that the sender wrote in words: sealed under the content key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedHeader {
+    /// What it is about.
+    pub subject: Text,
+    /// The text.
+    pub body: Text,
+    /// The sender's reference.
+    pub reference: Option<Text>,
+    /// The reference of what it answers, as the sender wrote it.
+    pub in_reply_to: Option<Text>,
+    /// References of what it is derived from, as the sender wrote them.
+    pub derived_from: Vec<Text>,
+    /// What only the SIENA-style channel has.
+    pub siena: Option<SienaFields>,
+    /// The attachments, in order.
+    pub attachments: Vec<AttachmentHeader>,
+}
+
+/// An attachment, apart from its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentHeader {
+    /// The sealed stream that holds the bytes.
+    pub body: BodyId,
+    /// Its name.
+    pub name: Text,
+    /// Its media type.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+}
+
+impl Document for MessageDocument {
+    const WHAT: &'static str = "message document";
+}
+
+impl Document for DeliveryDocument {
+    const WHAT: &'static str = "delivery document";
+}
+
+impl Document for SealedHeader {
+    const WHAT: &'static str = "sealed header";
+}

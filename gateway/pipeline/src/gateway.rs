@@ -1,0 +1,185 @@
+//! What every stage works with: ledger, keys, time, randomness, and the rules
+//! in force.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError};
+use chancery_label::Label;
+use chancery_message::{Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp};
+use chancery_seal::{IndexKey, RowKey};
+
+use crate::documents::UnreadableDocument;
+use crate::outcome::{Refusal, RefusalKind};
+use crate::ports::{Ledger, LedgerError};
+use crate::rules::Rules;
+
+/// The gateway's means. One for each core process.
+pub struct Gateway {
+    /// State and audit log.
+    pub ledger: Arc<dyn Ledger>,
+    /// Content keys, wrapped in the token.
+    pub keys: Arc<dyn ContentKeys>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Authenticates rows.
+    pub row_key: RowKey,
+    /// Finds sealed values again.
+    pub index_key: IndexKey,
+    /// The node's own settings.
+    pub node: Node,
+    rules: RwLock<Arc<Rules>>,
+}
+
+/// What a node sets for itself.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name: in approvals and in the log.
+    pub name: String,
+    /// The domain of its mail addresses.
+    pub mail_domain: String,
+    /// The least label of what comes by each channel.
+    pub floors: [(Channel, Label); 3],
+    /// The participant that "Europol in copy" means.
+    pub europol: Option<ParticipantId>,
+    /// From so many portions of one level a message counts as an aggregate.
+    pub aggregate_portions: u32,
+    /// Largest attachment, bytes.
+    pub max_attachment: u64,
+    /// Largest message that goes by mail, bytes of content.
+    pub max_mail: u64,
+    /// How long an upload is kept for a message to refer to it.
+    pub upload_lifetime: Duration,
+    /// How long a delivery waits to be fetched or accepted.
+    pub delivery_lifetime: Duration,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("node", &self.node.name).finish_non_exhaustive()
+    }
+}
+
+/// A stage could not do its work: nothing was changed, and the peer may try
+/// again (or, for [`StageError::Refused`], hears why not).
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StageError {
+    /// Refused, with words for the peer.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// Sealed bytes or a row are not what was written.
+    #[error("stored data is damaged: {0}")]
+    Corrupt(String),
+}
+
+impl From<UnreadableDocument> for StageError {
+    fn from(error: UnreadableDocument) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+impl StageError {
+    /// What the peer hears.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal.clone(),
+            Self::Ledger(LedgerError::Conflict) => {
+                Refusal::new(RefusalKind::Busy, "the state changed meanwhile: try again")
+            }
+            Self::Ledger(_) | Self::Keys(_) | Self::Entropy(_) | Self::Corrupt(_) => Refusal::new(
+                RefusalKind::Unavailable,
+                "the gateway cannot do this now: nothing was accepted, try again later",
+            ),
+        }
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Composes a gateway.
+    #[allow(clippy::too_many_arguments, reason = "each is a means of its own; called in one place")]
+    #[must_use]
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        keys: Arc<dyn ContentKeys>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        row_key: RowKey,
+        index_key: IndexKey,
+        node: Node,
+        rules: Rules,
+    ) -> Self {
+        Self {
+            ledger,
+            keys,
+            clock,
+            entropy,
+            row_key,
+            index_key,
+            node,
+            rules: RwLock::new(Arc::new(rules)),
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The rules in force: a decision uses one snapshot from beginning to end.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in force. Steps decided under older ones fail at their
+    /// epoch guard and are decided again.
+    pub fn replace_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// The least label of what comes by a channel.
+    #[must_use]
+    pub fn floor(&self, channel: Channel) -> Label {
+        self.node
+            .floors
+            .iter()
+            .find(|(one, _)| *one == channel)
+            .map(|(_, label)| label.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// The KEK for a label of that rank whose originator lives in that compartment.
+#[must_use]
+pub const fn kek(rank: u8, compartment: Compartment) -> KekId {
+    KekId::Label { rank, compartment }
+}
+
+/// By when officers should have judged, by precedence (RFC 6477 names).
+#[must_use]
+pub const fn review_time(precedence: Precedence) -> Duration {
+    const MINUTE: u64 = 60;
+    Duration::from_secs(match precedence {
+        Precedence::Override | Precedence::Flash => 10 * MINUTE,
+        Precedence::Immediate => 30 * MINUTE,
+        Precedence::Priority => 4 * 60 * MINUTE,
+        Precedence::Routine => 24 * 60 * MINUTE,
+        Precedence::Deferred => 72 * 60 * MINUTE,
+    })
+}

@@ -1,0 +1,416 @@
+//! The rules in force, as one snapshot: directory, agreements, policy, epoch.
+//! The one room of the pipeline that asks the policy crate.
+
+use std::sync::Arc;
+
+use chancery_hsm_api::Compartment;
+use chancery_label::Level;
+use chancery_message::{Channel, Community, MessageId, MouId, ParticipantId, Timestamp};
+use chancery_policy::decision::Decision;
+use chancery_policy::derive::{self, Derived, MessageMeta, Release, Thresholds};
+use chancery_policy::directory::{Directory, Participant};
+use chancery_policy::engine::Engine;
+use chancery_policy::facts::{Consent, LabelState};
+use chancery_policy::mou::Register;
+use chancery_policy::permit::ReleasePermit;
+use chancery_policy::release::permit;
+use chancery_policy::review::{Case, Closed, Waits};
+use chancery_policy::{decision, reason};
+
+use crate::documents::{DeliveryDocument, LabelStanding, MessageDocument, Originator};
+use crate::gateway::StageError;
+use crate::outcome::{RecipientCard, Refusal, RefusalKind, Verdict};
+
+/// A snapshot of all rules.
+#[derive(Debug)]
+pub struct Rules {
+    directory: Directory,
+    register: Register,
+    engine: Arc<Engine>,
+    thresholds: Thresholds,
+}
+
+/// A participant in force, as the stages need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Its id.
+    pub id: ParticipantId,
+    /// Its name.
+    pub name: String,
+    /// Its community.
+    pub community: Community,
+    /// The compartment whose keys protect its messages.
+    pub compartment: Compartment,
+    /// True for companies: they see no numbers and no neighbours.
+    pub private: bool,
+    /// Its mail address.
+    pub address: Option<String>,
+}
+
+/// What is asked: may this go to them, now?
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The message.
+    pub message: MessageId,
+    /// What is known of it.
+    pub document: &'a MessageDocument,
+    /// The authenticated sender.
+    pub sender: &'a ParticipantId,
+    /// To whom.
+    pub recipient: &'a ParticipantId,
+    /// By which channel, where it is fixed already.
+    pub channel: Option<Channel>,
+    /// The originator's consent.
+    pub consent: Consent,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The answer, with everything that is recorded of it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Permit, review or deny.
+    pub verdict: Verdict,
+    /// The gates that spoke.
+    pub gates: Vec<String>,
+    /// What goes with a release, in words.
+    pub obligations: Vec<String>,
+    /// The facts, canonical JSON; empty where none could be derived.
+    pub facts: String,
+    /// Hash of the policy set.
+    pub policy: [u8; 32],
+    /// The agreement cited.
+    pub mou: Option<MouId>,
+    /// One sentence for the sender.
+    pub reason: String,
+    /// What would help.
+    pub hints: Vec<String>,
+    /// What must be raised as an alarm.
+    pub alarms: Vec<String>,
+    /// By which channel it goes.
+    pub channel: Channel,
+    /// The case, where officers or the originator must speak.
+    pub case: Option<Case>,
+    decision: Decision,
+    derived: Option<Derived>,
+}
+
+// === impl Rules ===
+
+impl Rules {
+    /// Puts a snapshot together; the directory carries the epoch.
+    #[must_use]
+    pub const fn new(directory: Directory, register: Register, engine: Arc<Engine>, thresholds: Thresholds) -> Self {
+        Self {
+            directory,
+            register,
+            engine,
+            thresholds,
+        }
+    }
+
+    /// The epoch of the snapshot.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.directory.epoch()
+    }
+
+    /// The directory.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The agreements.
+    #[must_use]
+    pub const fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The participant in force behind a client certificate, if it may use that channel.
+    #[must_use]
+    pub fn by_certificate(&self, channel: Channel, fingerprint: &[u8; 32], now: Timestamp) -> Option<Arc<Sender>> {
+        self.directory.at(now).by_certificate(channel, fingerprint).and_then(sender)
+    }
+
+    /// The participant in force behind a mail address.
+    #[must_use]
+    pub fn by_address(&self, address: &str, now: Timestamp) -> Option<Arc<Sender>> {
+        self.directory.at(now).by_mail_address(address).and_then(sender)
+    }
+
+    /// A participant in force.
+    #[must_use]
+    pub fn by_id(&self, id: &ParticipantId, now: Timestamp) -> Option<Arc<Sender>> {
+        self.directory.at(now).by_id(id).and_then(sender)
+    }
+
+    /// The OpenPGP certificates registered for an address, as registered (armored or binary).
+    #[must_use]
+    pub fn openpgp_certificates_for(&self, address: &str, now: Timestamp) -> Vec<Vec<u8>> {
+        self.directory
+            .at(now)
+            .openpgp_certificates_for(address)
+            .into_iter()
+            .map(|certificate| certificate.as_bytes().to_vec())
+            .collect()
+    }
+
+    /// The certificate to which mail for a participant is encrypted.
+    #[must_use]
+    pub fn openpgp_certificate_of(&self, id: &ParticipantId, now: Timestamp) -> Option<Vec<u8>> {
+        let entry = self.directory.at(now).by_id(id)?.mail.as_ref()?;
+        entry.openpgp_certificate.as_ref().map(|text| text.as_bytes().to_vec())
+    }
+
+    /// True if that key is the one registered for the sender's mail.
+    #[must_use]
+    pub fn has_openpgp_key(&self, sender: &Sender, fingerprint: &str, now: Timestamp) -> bool {
+        self.directory
+            .at(now)
+            .by_id(&sender.id)
+            .and_then(|participant| participant.mail.as_ref())
+            .and_then(|mail| mail.openpgp_fingerprint.as_ref())
+            .is_some_and(|registered| registered.eq_ignore_ascii_case(fingerprint))
+    }
+
+    /// The participant that a submission names: an id, an address at the
+    /// gateway's own domain whose local part is an id, or a registered address.
+    #[must_use]
+    pub fn resolve(&self, name: &str, own_domain: &str, now: Timestamp) -> Option<ParticipantId> {
+        let view = self.directory.at(now);
+        let by_id = |text: &str| text.parse().ok().and_then(|id| view.by_id(&id)).map(|one| one.id.clone());
+        match name.rsplit_once('@') {
+            None => by_id(name),
+            Some((local, domain)) if domain.eq_ignore_ascii_case(own_domain) => by_id(local),
+            Some(_) => view.by_mail_address(name).map(|one| one.id.clone()),
+        }
+    }
+
+    /// True if the caller may know that the other takes part.
+    #[must_use]
+    pub fn may_know(&self, caller: &Sender, other: &ParticipantId, now: Timestamp) -> bool {
+        let view = self.directory.at(now);
+        match (view.by_id(&caller.id), view.by_id(other)) {
+            (Some(caller), Some(other)) => view.may_see(caller, other, &self.register),
+            _ => false,
+        }
+    }
+
+    /// The participants that the caller may write to.
+    #[must_use]
+    pub fn cards_for(&self, caller: &Sender, now: Timestamp) -> Vec<RecipientCard> {
+        let view = self.directory.at(now);
+        let Some(viewer) = view.by_id(&caller.id) else {
+            return Vec::new();
+        };
+        view.visible_to(viewer, &self.register)
+            .into_iter()
+            .map(|other| {
+                let channel = other.reached_by(now);
+                let by_channel = channel.map_or(Level::Nc, |entry| entry.accreditation.min(entry.crypto_approval));
+                RecipientCard {
+                    id: other.id.clone(),
+                    name: other.name.clone(),
+                    community: other.community.word().to_owned(),
+                    country: other.country.to_string(),
+                    // A company learns nothing of its neighbours' clearances.
+                    ceiling: if viewer.is_private() {
+                        Level::Nc
+                    } else {
+                        other.clearance_at(now).min(by_channel)
+                    },
+                    contact: other.duty.as_ref().map(|duty| duty.contact.clone()),
+                }
+            })
+            .collect()
+    }
+
+    /// What a participant's own channel may carry.
+    #[must_use]
+    pub fn ceiling_of(&self, who: &Sender, channel: Channel, now: Timestamp) -> Level {
+        self.directory
+            .at(now)
+            .by_id(&who.id)
+            .and_then(|participant| participant.channel(channel, now))
+            .map_or(Level::Nc, |entry| entry.accreditation)
+    }
+
+    /// Decides.
+    #[must_use]
+    pub fn judge(&self, question: &Question<'_>) -> Judgement {
+        let view = self.directory.at(question.now);
+        let meta = meta(question);
+        let release = Release {
+            message: &meta,
+            sender: question.sender,
+            recipient: question.recipient,
+            channel: question.channel,
+            consent: question.consent,
+        };
+        let own = view.by_id(question.sender);
+        let (decision, derived) = match derive::facts(&release, &view, &self.register, &self.thresholds) {
+            Ok(derived) => (self.engine.decide(&derived.facts), Some(derived)),
+            Err(why) => (self.engine.refuse(question.message, question.recipient, why), None),
+        };
+        let facts = derived.as_ref().map(|derived| &derived.facts);
+        let safe = own.map_or(reason::SafeReason::NotReleasable, |own| reason::safe(&decision, facts, own));
+        let mut judgement = Judgement {
+            verdict: verdict(decision.verdict()),
+            gates: decision.gates().iter().map(ToString::to_string).collect(),
+            obligations: obligations(&decision, derived.as_ref()),
+            facts: facts.map(chancery_policy::facts::Facts::to_json).unwrap_or_default(),
+            policy: decision.policy_hash(),
+            mou: derived.as_ref().and_then(|derived| derived.mou.mou.clone()),
+            reason: safe.text().to_owned(),
+            hints: Vec::new(),
+            alarms: decision.alarms().iter().map(ToString::to_string).collect(),
+            channel: question.channel.unwrap_or(Channel::Rest),
+            case: derived.as_ref().and_then(|derived| {
+                Case::of(
+                    &decision,
+                    &derived.facts,
+                    &derived.label,
+                    question.message,
+                    question.sender,
+                    question.recipient,
+                )
+            }),
+            decision,
+            derived,
+        };
+        match judgement.derived.as_ref().map(|derived| derived.channel) {
+            Some(Some(channel)) => judgement.channel = channel,
+            // Nobody can be reached without a channel, whatever the gates say.
+            Some(None) if judgement.verdict != Verdict::Deny => {
+                judgement.verdict = Verdict::Deny;
+                judgement.gates = vec!["G03".to_owned()];
+                judgement.reason = reason::SafeReason::NotReleasable.text().to_owned();
+                judgement.case = None;
+            }
+            Some(None) | None => {}
+        }
+        judgement
+    }
+}
+
+fn sender(participant: &Participant) -> Option<Arc<Sender>> {
+    Some(Arc::new(Sender {
+        id: participant.id.clone(),
+        name: participant.name.clone(),
+        community: participant.community,
+        // A compartment that keys cannot be named after is a participant without keys.
+        compartment: participant.compartment.parse().ok()?,
+        private: participant.is_private(),
+        address: participant.mail.as_ref().map(|mail| mail.address.clone()),
+    }))
+}
+
+fn meta(question: &Question<'_>) -> MessageMeta {
+    let document = question.document;
+    MessageMeta {
+        id: question.message,
+        label: document.label.clone().unwrap_or_default(),
+        asserted: document.asserted.clone(),
+        label_state: match document.standing {
+            LabelStanding::Valid => LabelState::Valid,
+            LabelStanding::Missing => LabelState::Missing,
+            LabelStanding::Invalid => LabelState::Invalid,
+            LabelStanding::Conflict => LabelState::Conflict,
+        },
+        purpose: Some(document.purpose),
+        personal_data: Some(document.personal_data),
+        originator: match &document.originator {
+            Originator::Sender => derive::Originator::Sender,
+            Originator::Other(id) => derive::Originator::Participant(id.clone()),
+            Originator::Unknown => derive::Originator::Unknown,
+        },
+        forward: document.forward_of.is_some(),
+        derived_from: document
+            .derived_from
+            .iter()
+            .map(|source| derive::Source {
+                label: source.label.clone(),
+                originator: source.sender.clone(),
+            })
+            .collect(),
+        addressees: Some(document.addressed.clone()),
+        evaluated: document.evaluation.is_some(),
+        portions: usize::try_from(document.portions).unwrap_or(usize::MAX),
+    }
+}
+
+fn obligations(decision: &Decision, derived: Option<&Derived>) -> Vec<String> {
+    let mut all: Vec<decision::Obligation> = decision.obligations().to_vec();
+    if decision.verdict() != decision::Verdict::Deny {
+        all.extend(derived.map(|derived| derived.obligations.clone()).unwrap_or_default());
+    }
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().map(|one| one.text().to_owned()).collect()
+}
+
+const fn verdict(verdict: decision::Verdict) -> Verdict {
+    match verdict {
+        decision::Verdict::Permit => Verdict::Permit,
+        decision::Verdict::Review => Verdict::Review,
+        decision::Verdict::Deny => Verdict::Deny,
+    }
+}
+
+// === impl Judgement ===
+
+impl Judgement {
+    /// The part of it that is kept with the delivery.
+    #[must_use]
+    pub fn document(&self, epoch: u64) -> DeliveryDocument {
+        DeliveryDocument {
+            gates: self.gates.clone(),
+            obligations: self.obligations.clone(),
+            facts: self.facts.clone(),
+            policy: self.policy,
+            mou: self.mou.clone(),
+            epoch,
+            reason: self.reason.clone(),
+            case: None,
+            opened_at: None,
+            ended_at: None,
+            since: Timestamp::default(),
+        }
+    }
+
+    /// How many officers must approve; none where votes do not close it.
+    #[must_use]
+    pub fn quorum(&self) -> Option<usize> {
+        match self.case.as_ref()?.waits_for() {
+            Waits::Votes(needed) => Some(needed),
+            Waits::Label | Waits::Consent => None,
+        }
+    }
+
+    /// The right to open the message for this recipient. `closed` is the proof
+    /// that officers approved exactly this.
+    ///
+    /// # Errors
+    /// [`RefusalKind::Denied`] where there is no such right.
+    pub fn permit(
+        &self,
+        message: MessageId,
+        recipient: &ParticipantId,
+        closed: Option<&Closed>,
+        now: Timestamp,
+    ) -> Result<ReleasePermit, StageError> {
+        let denied = || Refusal::new(RefusalKind::Denied, "the rules do not allow this release");
+        if self.verdict == Verdict::Deny {
+            return Err(denied().into());
+        }
+        let derived = self.derived.as_ref().ok_or_else(denied)?;
+        permit(&self.decision, derived, message, recipient, closed, now).map_err(|_| denied().into())
+    }
+}

@@ -1,0 +1,93 @@
+//! The same request twice is one message: by the peer's idempotency key, or by
+//! the sender's own id of the message (Message-ID, SIENA-style id).
+
+use std::time::Duration;
+
+use chancery_message::{Inbound, MessageId, ParticipantId, Submission, Timestamp};
+
+use crate::gateway::{Gateway, StageError};
+use crate::outcome::{Refusal, RefusalKind};
+use crate::ports::Write;
+use crate::rows::IdempotencyRow;
+use crate::rules::Sender;
+
+/// How long a peer's own key is remembered.
+const KEY_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a sender's own message id is remembered: longer than any replay is worth.
+const ID_LIFETIME: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// What makes a request the same as one before.
+#[derive(Debug)]
+pub(crate) struct Request {
+    participant: ParticipantId,
+    /// Keys with their lifetimes and with what a reuse for something else is called.
+    keys: Vec<([u8; 32], Duration, RefusalKind)>,
+    digest: [u8; 32],
+}
+
+impl Request {
+    pub(crate) fn of(gateway: &Gateway, inbound: &Inbound, submission: &Submission, sender: &Sender) -> Self {
+        let who = sender.id.as_str().as_bytes();
+        let mut keys = Vec::new();
+        if let Some(key) = &inbound.idempotency_key {
+            let digest = gateway.index_key.digest(&[b"idempotency-key", who, key.as_bytes()]);
+            keys.push((digest, KEY_LIFETIME, RefusalKind::KeyReused));
+        }
+        if let Some(id) = &submission.external_id {
+            let channel = inbound.peer.channel.name().as_bytes();
+            let digest = gateway
+                .index_key
+                .digest(&[b"external-id", channel, who, id.expose().as_bytes()]);
+            keys.push((digest, ID_LIFETIME, RefusalKind::Replayed));
+        }
+        // What was asked, apart from how it was encrypted and signed on the way.
+        let meaning = Submission {
+            signature: chancery_message::SignatureEvidence::Absent,
+            ..submission.clone()
+        };
+        let bytes = zeroize::Zeroizing::new(postcard::to_stdvec(&meaning).unwrap_or_default());
+        Self {
+            participant: sender.id.clone(),
+            keys,
+            digest: gateway.index_key.digest(&[b"request", who, &bytes]),
+        }
+    }
+
+    /// The message that the same request made before.
+    ///
+    /// # Errors
+    /// [`StageError::Refused`] where a key was used for another request.
+    pub(crate) fn repeated(&self, gateway: &Gateway) -> Result<Option<MessageId>, StageError> {
+        let now = gateway.now();
+        for (key, _, reused) in &self.keys {
+            let Some(row) = gateway.ledger.idempotency(&self.participant, key)? else {
+                continue;
+            };
+            if row.expires_at < now {
+                continue;
+            }
+            if row.request != self.digest {
+                let words = match reused {
+                    RefusalKind::KeyReused => "this idempotency key was used for another request",
+                    _ => "a message with this id came before, with other content or for others: a replay",
+                };
+                return Err(Refusal::new(*reused, words).into());
+            }
+            return Ok(Some(row.message));
+        }
+        Ok(None)
+    }
+
+    /// The rows that remember it.
+    pub(crate) fn writes(&self, message: MessageId, now: Timestamp) -> impl Iterator<Item = Write> {
+        self.keys.iter().map(move |(key, lifetime, _)| {
+            Write::InsertIdempotency(Box::new(IdempotencyRow {
+                participant: self.participant.clone(),
+                key: *key,
+                request: self.digest,
+                message,
+                expires_at: now.after(*lifetime),
+            }))
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! The stations of the route, one file each.
+
+pub mod accept;
+pub mod authenticate;
+pub mod forward;
+mod idempotency;
+pub mod label;
+pub mod quarantine;
+mod queue;
+pub mod receipt;
+pub mod release;
+pub mod review;
+mod sources;
+pub mod upload;

@@ -1,0 +1,180 @@
+//! Station 6, in rows: what a decision makes of a delivery. A permit queues it,
+//! a review parks it with a case, a denial records why.
+
+use chancery_audit::{Actor, Event, EventKind, Key};
+use chancery_message::{CaseId, DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp};
+
+use crate::documents::{DeliveryDocument, Document};
+use crate::gateway::{Gateway, StageError, review_time};
+use crate::outcome::Verdict;
+use crate::ports::{Step, Write};
+use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState};
+use crate::rules::{Judgement, Rules};
+use crate::stages::review::CaseDocument;
+
+/// One recipient's decision on its way into the ledger.
+#[derive(Debug)]
+pub(crate) struct QueueInput<'a> {
+    pub(crate) message: MessageId,
+    pub(crate) delivery: DeliveryId,
+    pub(crate) position: u32,
+    pub(crate) recipient: ParticipantId,
+    pub(crate) role: RecipientRole,
+    pub(crate) precedence: Precedence,
+    pub(crate) judgement: &'a Judgement,
+    pub(crate) now: Timestamp,
+}
+
+/// What was queued.
+#[derive(Debug)]
+pub(crate) struct QueuedDelivery {
+    /// For a review: by when it should be judged.
+    pub(crate) review_due: Option<Timestamp>,
+}
+
+/// Adds a delivery, its case where it has one, and its events to a step.
+pub(crate) fn queue(
+    gateway: &Gateway,
+    rules: &Rules,
+    step: &mut Step,
+    input: QueueInput<'_>,
+) -> Result<QueuedDelivery, StageError> {
+    let QueueInput { judgement, now, .. } = input;
+    let state = match judgement.verdict {
+        Verdict::Permit => DeliveryState::Queued,
+        Verdict::Review => DeliveryState::Held,
+        Verdict::Deny => DeliveryState::Refused,
+    };
+    let case = match judgement.verdict {
+        Verdict::Review => Some(CaseId::mint(now, gateway.entropy.as_ref())?),
+        Verdict::Permit | Verdict::Deny => None,
+    };
+    let review_due = case.is_some().then(|| now.after(review_time(input.precedence)));
+    let document = DeliveryDocument {
+        case,
+        opened_at: None,
+        ended_at: None,
+        since: now,
+        ..judgement.document(rules.epoch())
+    };
+    let mut row = DeliveryRow {
+        id: input.delivery,
+        version: 1,
+        message: input.message,
+        position: input.position,
+        recipient: input.recipient.clone(),
+        role: input.role,
+        channel: judgement.channel,
+        state,
+        precedence: input.precedence,
+        created_at: now,
+        next_at: (state == DeliveryState::Queued && !judgement.channel.is_pulled()).then_some(now),
+        due_at: Some(now.after(gateway.node.delivery_lifetime)),
+        attempts: 0,
+        document: document.encode()?,
+        mac: [0; 32],
+    };
+    row.mac = crate::rowmac::delivery(gateway, &row);
+    step.events.push(verdict_event(judgement, &row, case, rules.epoch(), now));
+    for alarm in &judgement.alarms {
+        step.events.push(
+            Event::new(EventKind::AlarmRaised, now, Actor::System)
+                .message(input.message)
+                .delivery(input.delivery)
+                .detail(Key::Alarm, alarm.as_str())
+                .detail(Key::Stage, "decide"),
+        );
+    }
+    step.writes.push(Write::InsertDelivery(Box::new(row)));
+    if let (Some(id), Some(due_at)) = (case, review_due) {
+        open_case(gateway, step, &input, id, due_at)?;
+    }
+    Ok(QueuedDelivery { review_due })
+}
+
+/// The event of a decision.
+pub(crate) fn verdict_event(
+    judgement: &Judgement,
+    row: &DeliveryRow,
+    case: Option<CaseId>,
+    epoch: u64,
+    now: Timestamp,
+) -> Event {
+    let (kind, extra) = match judgement.verdict {
+        Verdict::Permit => (EventKind::ReleasePermitted, None),
+        Verdict::Review => (EventKind::ReleaseHeld, case.map(|id| id.to_string())),
+        Verdict::Deny => (EventKind::ReleaseRefused, None),
+    };
+    let event = Event::new(kind, now, Actor::System)
+        .message(row.message)
+        .delivery(row.id)
+        .detail(Key::Recipient, row.recipient.as_str())
+        .detail(Key::Channel, row.channel.name())
+        .detail(Key::Verdict, judgement.verdict.word())
+        .detail(Key::Gates, judgement.gates.clone())
+        .detail(Key::Epoch, i64::try_from(epoch).unwrap_or(i64::MAX))
+        .detail(Key::Policy, hex::encode(judgement.policy))
+        .detail(Key::Rows, [anchor(row)])
+        .detail_if(Key::Mou, judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()));
+    match judgement.verdict {
+        Verdict::Permit => event.detail(Key::Obligations, judgement.obligations.clone()),
+        Verdict::Review => event.detail_if(Key::Case, extra),
+        Verdict::Deny => event,
+    }
+}
+
+/// How an audit leaf anchors a row: a row put back from an older time has
+/// another version than its latest leaf says.
+pub(crate) fn anchor(row: &DeliveryRow) -> String {
+    format!("delivery/{}@{}", row.id, row.version)
+}
+
+fn open_case(
+    gateway: &Gateway,
+    step: &mut Step,
+    input: &QueueInput<'_>,
+    id: CaseId,
+    due_at: Timestamp,
+) -> Result<(), StageError> {
+    let Some(case) = &input.judgement.case else {
+        return Err(StageError::Corrupt("a review without a case".to_owned()));
+    };
+    let quorum = input.judgement.quorum();
+    let document = CaseDocument {
+        case: Some(case.clone()),
+        facts: input.judgement.facts.clone(),
+        quorum,
+    };
+    let mut row = CaseRow {
+        id,
+        version: 1,
+        delivery: Some(input.delivery),
+        message: input.message,
+        state: CaseState::Open,
+        opened_at: input.now,
+        due_at,
+        digest: case.digest,
+        document: document.encode()?,
+        mac: [0; 32],
+    };
+    row.mac = crate::rowmac::case(gateway, &row);
+    step.events.push(
+        Event::new(EventKind::ReviewOpened, input.now, Actor::System)
+            .message(input.message)
+            .delivery(input.delivery)
+            .detail(Key::Case, id.to_string())
+            .detail(Key::Recipient, input.recipient.as_str())
+            .detail(Key::Gates, input.judgement.gates.clone())
+            .detail_if(Key::Quorum, quorum.and_then(|needed| i64::try_from(needed).ok())),
+    );
+    step.writes.push(Write::InsertCase(Box::new(row)));
+    Ok(())
+}
+
+/// Parks a delivery that was decided before and now needs officers: a new case.
+pub(crate) fn hold_again(gateway: &Gateway, step: &mut Step, input: QueueInput<'_>) -> Result<CaseId, StageError> {
+    let id = CaseId::mint(input.now, gateway.entropy.as_ref())?;
+    let due_at = input.now.after(review_time(input.precedence));
+    open_case(gateway, step, &input, id, due_at)?;
+    Ok(id)
+}

@@ -1,0 +1,455 @@
+//! Station 7: what officers see and do. Votes are signed and bind the digest of
+//! message, label, recipient, facts and gates; they are counted anew when the
+//! delivery is released. A refusal wins; a deny never closes by a vote.
+
+use chancery_audit::{Actor, Event, EventKind, Key};
+use chancery_message::{CaseId, MessageId, OfficerId, Timestamp};
+use chancery_policy::approval::{self, Expected, Signed, Vote};
+use chancery_policy::directory::Role;
+use chancery_policy::release::read_permit;
+use chancery_policy::review::{self, Case, Cast, Outcome as Counted};
+use serde::{Deserialize, Serialize};
+
+use crate::documents::{DeliveryDocument, Document, MessageDocument};
+use crate::gateway::{Gateway, StageError};
+use crate::outcome::{Refusal, RefusalKind};
+use crate::ports::{LedgerError, Step, Write};
+use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState, MessageRow, VoteRow};
+use crate::stages::queue::anchor;
+use crate::stages::release::votes_of;
+use crate::vault;
+
+/// What a case keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseDocument {
+    /// The held release; none for a message in quarantine.
+    pub case: Option<Case>,
+    /// The facts, canonical JSON.
+    pub facts: String,
+    /// How many officers must approve; none where votes do not close it.
+    pub quorum: Option<usize>,
+}
+
+impl Document for CaseDocument {
+    const WHAT: &'static str = "case";
+
+    // JSON: gates and digests read themselves from text.
+    fn encode(&self) -> Result<Vec<u8>, crate::documents::UnreadableDocument> {
+        serde_json::to_vec(self).map_err(|_| crate::documents::UnreadableDocument(Self::WHAT))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, crate::documents::UnreadableDocument> {
+        serde_json::from_slice(bytes).map_err(|_| crate::documents::UnreadableDocument(Self::WHAT))
+    }
+}
+
+/// A case as an officer sees it in the list: no content.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaseCard {
+    /// Its id.
+    pub case: String,
+    /// The message.
+    pub message: String,
+    /// Who sent it; none where nobody was proven.
+    pub sender: Option<String>,
+    /// To whom it would go; none for a message in quarantine.
+    pub recipient: Option<String>,
+    /// The label; none in quarantine.
+    pub label: Option<String>,
+    /// The gates that ask.
+    pub gates: Vec<String>,
+    /// What would close it: `2 votes`, `a label`, `the originator's consent`.
+    pub closes_by: String,
+    /// Votes so far.
+    pub votes: Vec<VoteCard>,
+    /// `open`, `approved`, `refused`, `superseded`.
+    pub state: String,
+    /// Since when.
+    pub opened_at: String,
+    /// By when it should be judged.
+    pub due_at: String,
+    /// What a vote signs, hexadecimal.
+    pub digest: String,
+    /// Why a message is in quarantine.
+    pub quarantine: Option<String>,
+}
+
+/// A vote in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct VoteCard {
+    /// Whose.
+    pub officer: String,
+    /// `approve` or `refuse`.
+    pub vote: String,
+    /// When.
+    pub at: String,
+}
+
+/// A case with its content, behind a read permit.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaseContent {
+    /// The case.
+    pub case: CaseCard,
+    /// The facts on which it was held.
+    pub facts: serde_json::Value,
+    /// What it is about.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+    /// The attachments' names, types and sizes.
+    pub attachments: Vec<(String, String, u64)>,
+}
+
+fn no_case() -> StageError {
+    Refusal::new(RefusalKind::NotFound, "there is no such case").into()
+}
+
+fn load(gateway: &Gateway, id: &CaseId) -> Result<(CaseRow, CaseDocument, MessageRow, MessageDocument), StageError> {
+    let row = gateway.ledger.case(id)?.ok_or_else(no_case)?;
+    crate::rowmac::check_case(gateway, &row)?;
+    let document = CaseDocument::decode(&row.document)?;
+    let message = gateway.ledger.message(&row.message)?.ok_or_else(no_case)?;
+    crate::rowmac::check_message(gateway, &message)?;
+    let meta = MessageDocument::decode(&message.document)?;
+    Ok((row, document, message, meta))
+}
+
+/// The open cases, the most urgent first.
+///
+/// # Errors
+/// [`StageError`] when the ledger fails.
+pub fn list(gateway: &Gateway, limit: u32) -> Result<Vec<CaseCard>, StageError> {
+    gateway
+        .ledger
+        .open_cases(limit)?
+        .into_iter()
+        .map(|row| card_of(gateway, &row.id))
+        .collect()
+}
+
+fn card_of(gateway: &Gateway, id: &CaseId) -> Result<CaseCard, StageError> {
+    let (row, document, message, meta) = load(gateway, id)?;
+    let votes = gateway.ledger.votes(id)?;
+    let case = document.case.as_ref();
+    Ok(CaseCard {
+        case: row.id.to_string(),
+        message: row.message.to_string(),
+        sender: message.sender.map(|sender| sender.to_string()),
+        recipient: case.map(|case| case.recipient.to_string()),
+        label: meta.label.as_ref().map(chancery_label::marking::format),
+        gates: case.map_or_else(
+            || vec!["G02".to_owned()],
+            |case| case.gates.iter().map(ToString::to_string).collect(),
+        ),
+        closes_by: match case.map(Case::waits_for) {
+            None | Some(review::Waits::Label) => "a label".to_owned(),
+            Some(review::Waits::Consent) => "the originator's consent".to_owned(),
+            Some(review::Waits::Votes(1)) => "1 vote".to_owned(),
+            Some(review::Waits::Votes(needed)) => format!("{needed} votes of different officers"),
+        },
+        votes: votes
+            .iter()
+            .map(|vote| VoteCard {
+                officer: vote.officer.to_string(),
+                vote: if vote.approve { "approve" } else { "refuse" }.to_owned(),
+                at: vote.at.to_string(),
+            })
+            .collect(),
+        state: row.state.to_string(),
+        opened_at: row.opened_at.to_string(),
+        due_at: row.due_at.to_string(),
+        digest: hex::encode(row.digest),
+        quarantine: meta.quarantine,
+    })
+}
+
+/// A case with its content: the officer's right to read is decided and
+/// recorded before anything is opened.
+///
+/// # Errors
+/// [`RefusalKind::Denied`] where the officer may not read it.
+pub fn show(gateway: &Gateway, officer: &OfficerId, id: &CaseId, why: &str) -> Result<CaseContent, StageError> {
+    let (row, document, message, meta) = load(gateway, id)?;
+    let now = gateway.now();
+    let rules = gateway.rules();
+    let sender = message.sender.as_ref().ok_or_else(|| {
+        Refusal::new(
+            RefusalKind::Denied,
+            "nobody is proven to have sent it: its content stays sealed; refuse it, or ask the sender to send it again",
+        )
+    })?;
+    // What has no label may be anything: read it like the highest that its channel carries.
+    let level = meta
+        .label
+        .as_ref()
+        .map_or(chancery_label::Level::Restricted, |label| label.level);
+    let view = rules.directory().at(now);
+    let permit = read_permit(officer, row.message, level, sender, why, &view)
+        .map_err(|refusal| Refusal::new(RefusalKind::Denied, refusal.to_string()))?;
+    let event = Event::new(EventKind::ContentRead, now, Actor::Officer(officer.clone()))
+        .message(row.message)
+        .detail(Key::Case, id.to_string())
+        .detail(Key::Officer, officer.as_str())
+        .detail(Key::Permit, "read")
+        .detail(Key::Reason, permit.reason());
+    gateway.ledger.commit(Step {
+        events: vec![event],
+        ..Step::default()
+    })?;
+    let opened = vault::open(gateway, &permit, &message, meta.label.as_ref())?;
+    Ok(CaseContent {
+        case: card_of(gateway, id)?,
+        facts: serde_json::from_str(&document.facts).unwrap_or(serde_json::Value::Null),
+        subject: opened.header.subject.expose().to_owned(),
+        body: opened.header.body.expose().to_owned(),
+        attachments: opened
+            .header
+            .attachments
+            .iter()
+            .map(|one| (one.name.expose().to_owned(), one.media_type.clone(), one.size))
+            .collect(),
+    })
+}
+
+/// Takes an officer's signed vote, and closes the case if it decides it.
+///
+/// # Errors
+/// [`RefusalKind::Denied`] for a vote that does not count (recorded);
+/// [`RefusalKind::NotNow`] where the case is closed or the officer voted before.
+pub fn vote(gateway: &Gateway, id: &CaseId, signed: &Signed) -> Result<CaseCard, StageError> {
+    let (row, document, _, _) = load(gateway, id)?;
+    let now = gateway.now();
+    let rules = gateway.rules();
+    let view = rules.directory().at(now);
+    let Some(case) = &document.case else {
+        return Err(Refusal::new(
+            RefusalKind::NotNow,
+            "a message without a label closes by a label: `chancery review label`",
+        )
+        .into());
+    };
+    if row.state != CaseState::Open {
+        return Err(Refusal::new(RefusalKind::NotNow, format!("the case is {} already", row.state)).into());
+    }
+    let cast = Cast {
+        signed: signed.clone(),
+        at: now,
+    };
+    let (officer, vote) = match review::check(case, &cast, &gateway.node.name, &view) {
+        Ok(counted) => counted,
+        Err(refused) => {
+            denied(gateway, signed.officer(), "review.vote", &refused.to_string())?;
+            return Err(Refusal::new(RefusalKind::Denied, refused.to_string()).into());
+        }
+    };
+    let mut votes = votes_of(gateway, id)?;
+    votes.push(cast.clone());
+    let counted = review::close(case, &votes, &gateway.node.name, &view);
+    let approve = vote == Vote::Approve;
+    let mut step = Step::default();
+    step.writes.push(Write::InsertNonce(signed.record.nonce));
+    step.writes.push(Write::InsertVote(Box::new(VoteRow {
+        case: *id,
+        officer: officer.clone(),
+        at: now,
+        approve,
+        document: serde_json::to_vec(&cast)
+            .map_err(|_| StageError::Corrupt("a vote cannot be written".to_owned()))?,
+    })));
+    let mut event = Event::new(EventKind::ReviewVoted, now, Actor::Officer(officer.clone()))
+        .message(row.message)
+        .detail(Key::Case, id.to_string())
+        .detail(Key::Officer, officer.as_str())
+        .detail(Key::Digest, hex::encode(case.digest))
+        .detail(Key::Vote, if approve { "approve" } else { "refuse" });
+    if let Some(delivery) = row.delivery {
+        event = event.delivery(delivery);
+    }
+    step.events.push(event);
+    match counted {
+        Counted::Approved(_) => close(gateway, &mut step, &row, CaseState::Approved, &officer, now)?,
+        Counted::Refused { .. } => close(gateway, &mut step, &row, CaseState::Refused, &officer, now)?,
+        Counted::Open { .. } => {}
+        Counted::NotByVotes(_) => {
+            return Err(Refusal::new(
+                RefusalKind::NotNow,
+                "this case waits for the originator's consent: no vote closes it",
+            )
+            .into());
+        }
+    }
+    match gateway.ledger.commit(step) {
+        Ok(_) => card_of(gateway, id),
+        Err(LedgerError::Duplicate { what: "nonce", .. }) => {
+            denied(gateway, &officer, "review.vote", "a replayed approval")?;
+            Err(Refusal::new(RefusalKind::Replayed, "this approval was used before: sign anew").into())
+        }
+        Err(LedgerError::Duplicate { .. }) => {
+            denied(gateway, &officer, "review.vote", "a second vote of the same officer")?;
+            Err(Refusal::new(RefusalKind::NotNow, "you have voted in this case").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Closes a case and moves its delivery.
+fn close(
+    gateway: &Gateway,
+    step: &mut Step,
+    row: &CaseRow,
+    state: CaseState,
+    officer: &OfficerId,
+    now: Timestamp,
+) -> Result<(), StageError> {
+    let mut closed = CaseRow {
+        version: row.version + 1,
+        state,
+        ..row.clone()
+    };
+    closed.mac = crate::rowmac::case(gateway, &closed);
+    step.writes.push(Write::UpdateCase(Box::new(closed)));
+    let mut event = Event::new(EventKind::ReviewClosed, now, Actor::Officer(officer.clone()))
+        .message(row.message)
+        .detail(Key::Case, row.id.to_string())
+        .detail(Key::Outcome, state.word())
+        .detail(Key::Officer, officer.as_str());
+    if let Some(id) = row.delivery
+        && let Some(delivery) = gateway.ledger.delivery(&id)?
+        && delivery.state == DeliveryState::Held
+    {
+        crate::rowmac::check_delivery(gateway, &delivery)?;
+        let moved = moved(gateway, &delivery, state, now)?;
+        event = event.delivery(id).detail(Key::Rows, [anchor(&moved)]);
+        step.writes.push(Write::UpdateDelivery(Box::new(moved)));
+    }
+    step.events.push(event);
+    Ok(())
+}
+
+fn moved(gateway: &Gateway, delivery: &DeliveryRow, state: CaseState, now: Timestamp) -> Result<DeliveryRow, StageError> {
+    let mut document = DeliveryDocument::decode(&delivery.document)?;
+    document.since = now;
+    let approved = state == CaseState::Approved;
+    document.reason = if approved {
+        "released after review".to_owned()
+    } else {
+        "an officer refused the release".to_owned()
+    };
+    let mut moved = DeliveryRow {
+        version: delivery.version + 1,
+        state: if approved { DeliveryState::Queued } else { DeliveryState::Refused },
+        next_at: (approved && !delivery.channel.is_pulled()).then_some(now),
+        document: document.encode()?,
+        ..delivery.clone()
+    };
+    moved.mac = crate::rowmac::delivery(gateway, &moved);
+    Ok(moved)
+}
+
+/// Refuses a message in quarantine for good: one officer is enough to narrow.
+///
+/// # Errors
+/// [`RefusalKind::Denied`] where the officer may not.
+pub fn reject(gateway: &Gateway, id: &MessageId, signed: &Signed) -> Result<(), StageError> {
+    use crate::rows::MessageState;
+    let row = gateway.ledger.message(id)?.ok_or_else(no_case)?;
+    crate::rowmac::check_message(gateway, &row)?;
+    if row.state != MessageState::Quarantined {
+        return Err(Refusal::new(RefusalKind::NotNow, format!("the message is {}", row.state)).into());
+    }
+    let officer = officer_for(gateway, signed, "review.reject", label_digest(id, ""))?;
+    let now = gateway.now();
+    let mut rejected = MessageRow {
+        version: row.version + 1,
+        state: MessageState::Rejected,
+        ..row
+    };
+    rejected.mac = crate::rowmac::message(gateway, &rejected);
+    let mut step = Step::default();
+    step.writes.push(Write::InsertNonce(signed.record.nonce));
+    step.writes.push(Write::UpdateMessage(Box::new(rejected)));
+    close_quarantine_case(gateway, &mut step, id, CaseState::Refused, &officer, now)?;
+    gateway.ledger.commit(step)?;
+    Ok(())
+}
+
+/// Adds the closing of a quarantine case to a step.
+pub(crate) fn close_quarantine_case(
+    gateway: &Gateway,
+    step: &mut Step,
+    message: &MessageId,
+    state: CaseState,
+    officer: &OfficerId,
+    now: Timestamp,
+) -> Result<(), StageError> {
+    let open = gateway.ledger.open_cases(1000)?;
+    for row in open.iter().filter(|row| row.message == *message && row.delivery.is_none()) {
+        crate::rowmac::check_case(gateway, row)?;
+        close(gateway, step, row, state, officer, now)?;
+    }
+    Ok(())
+}
+
+/// What an officer signs to give a message its label: the message and the
+/// canonical label, or to refuse it: the message and nothing.
+#[must_use]
+pub fn label_digest(message: &MessageId, label: &str) -> [u8; 32] {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    hash.update(b"chancery-label-v1");
+    hash.update(message.as_bytes());
+    hash.update(label.as_bytes());
+    hash.finalize().into()
+}
+
+/// The officer behind a signed order, in office and with the role for it.
+///
+/// # Errors
+/// [`RefusalKind::Denied`], recorded.
+pub fn officer_for(
+    gateway: &Gateway,
+    signed: &Signed,
+    operation: &str,
+    digest: [u8; 32],
+) -> Result<OfficerId, StageError> {
+    let now = gateway.now();
+    let rules = gateway.rules();
+    let expected = Expected {
+        node: &gateway.node.name,
+        operation,
+        digest,
+        roles: roles_for(operation),
+        given_at: now,
+    };
+    match approval::verify(signed, &expected, &rules.directory().at(now)) {
+        Ok(verified) => Ok(verified.officer().clone()),
+        Err(error) => {
+            denied(gateway, signed.officer(), operation, &error.to_string())?;
+            Err(Refusal::new(RefusalKind::Denied, error.to_string()).into())
+        }
+    }
+}
+
+/// Which roles may order what.
+#[must_use]
+pub fn roles_for(operation: &str) -> &'static [Role] {
+    match operation.split_once('.').map(|(desk, _)| desk) {
+        Some("audit") => &[Role::Auditor, Role::Security],
+        Some("review") => &[Role::Registry, Role::Release, Role::Security],
+        _ => &[Role::Security],
+    }
+}
+
+/// One record of somebody refused as an officer.
+fn denied(gateway: &Gateway, officer: &OfficerId, operation: &str, why: &str) -> Result<(), StageError> {
+    let event = Event::new(EventKind::OfficerDenied, gateway.now(), Actor::System)
+        .detail(Key::Officer, officer.as_str())
+        .detail(Key::Command, operation)
+        .detail(Key::Rule, why);
+    gateway.ledger.commit(Step {
+        events: vec![event],
+        ..Step::default()
+    })?;
+    Ok(())
+}
