@@ -1,13 +1,51 @@
-//! The process that holds the keys.
+//! The process that holds the keys. It reads this table itself, in the same
+//! form (`chancery-hsm-custodian`'s settings; a test holds the two together),
+//! so what stands here is what it does.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Hardening;
+
 /// `[custodian]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Custodian {
+    /// Folder of the checkpoint book, the custodian's own log and the count of
+    /// wrong PINs. Only the custodian's user may open it.
+    pub state_dir: PathBuf,
+    /// Origin line of the audit log in its signed checkpoints.
+    pub log_origin: String,
+    /// What happens where the kernel lacks a part of this process's sandbox.
+    pub hardening: Hardening,
+    /// Which token.
+    pub token: Token,
+    /// Where the PIN comes from: `{ file = "PATH" }` (mode 0400) or
+    /// `{ credential = "NAME" }` (systemd).
+    pub pin: PinSource,
+    /// How much may be asked; without it, fitted to the number of sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<CustodyLimits>,
+}
+
+impl Default for Custodian {
+    fn default() -> Self {
+        Self {
+            state_dir: "data/custodian".into(),
+            log_origin: "chancery/node-1".into(),
+            hardening: Hardening::Required,
+            token: Token::default(),
+            pin: PinSource::File("data/token.pin".into()),
+            limits: None,
+        }
+    }
+}
+
+/// `[custodian.token]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
     /// What module it is: tells how the module is configured.
     pub kind: ModuleKind,
     /// The PKCS#11 module.
@@ -16,49 +54,59 @@ pub struct Custodian {
     /// WARNING: without it whoever can replace the file gets the PIN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module_sha256: Option<String>,
-    /// Folder where the module keeps the token (`kryoptic`, `softhsm`),
-    /// relative to the data folder.
-    pub store: PathBuf,
-    /// Folder of the checkpoint book and of the custodian's own log, relative
-    /// to the data folder.
-    pub state: PathBuf,
+    /// Folder where the module keeps the token (`kryoptic`, `softhsm`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<PathBuf>,
     /// The token's label.
     pub label: String,
-    /// The token's serial number, where labels alone do not tell tokens apart.
+    /// Its serial number, where labels alone do not tell tokens apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
-    /// Where the PIN comes from: `{ file = "PATH" }` (mode 0400, relative to
-    /// the data folder) or `{ credential = "NAME" }` (systemd).
-    pub pin: PinSource,
-    /// Sessions with the token at one time.
-    pub sessions: u32,
+    /// Most sessions used at once; two serve the embedded token best.
+    pub max_sessions: u32,
     /// Milliseconds that a call waits for a session.
     pub patience_ms: u32,
     /// Seconds after which a call into the module counts as hanging: the
     /// custodian then ends and is started again.
-    pub hanging_s: u32,
-    /// TCP ports of a network HSM. WARNING: with any, the custodian has the network.
-    pub network_ports: Vec<u16>,
-    /// What this token does otherwise than the standard says.
-    pub quirks: Quirks,
+    pub hanging_secs: u32,
+    /// Further files and folders that the module reads while it runs.
+    pub reads: Vec<PathBuf>,
+    /// Further files and folders that the module writes while it runs.
+    pub writes: Vec<PathBuf>,
+    /// TCP ports of a network HSM. WARNING: with any of them the custodian may
+    /// reach the network.
+    pub ports: Vec<u16>,
+    /// False for tokens that know no `CKA_ALLOWED_MECHANISMS`. WARNING: then
+    /// only the usage flags keep a KEK from other modes.
+    pub allowed_mechanisms: bool,
+    /// False for tokens that know no `CKA_COPYABLE`. WARNING: then whoever has
+    /// the PIN may make a copy of a key that may do more.
+    pub copyable: bool,
+    /// True for tokens that want `CKA_VALUE_LEN` when they unwrap.
+    pub unwrap_value_len: bool,
+    /// True for tokens that know read-write sessions alone.
+    pub read_write_sessions: bool,
 }
 
-impl Default for Custodian {
+impl Default for Token {
     fn default() -> Self {
         Self {
             kind: ModuleKind::Kryoptic,
             module: "/usr/lib/chancery/libchancery_token.so".into(),
             module_sha256: None,
-            store: "token".into(),
-            state: "custodian".into(),
+            store: Some("data/token".into()),
             label: "chancery".into(),
             serial: None,
-            pin: PinSource::File("token.pin".into()),
-            sessions: 2,
+            max_sessions: 2,
             patience_ms: 2000,
-            hanging_s: 30,
-            network_ports: Vec::new(),
-            quirks: Quirks::default(),
+            hanging_secs: 30,
+            reads: Vec::new(),
+            writes: Vec::new(),
+            ports: Vec::new(),
+            allowed_mechanisms: true,
+            copyable: true,
+            unwrap_value_len: false,
+            read_write_sessions: false,
         }
     }
 }
@@ -87,29 +135,30 @@ pub enum PinSource {
     Credential(String),
 }
 
-/// `[custodian.quirks]`
+/// `[custodian.limits]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quirks {
-    /// False for tokens that know no `CKA_ALLOWED_MECHANISMS`. WARNING: then
-    /// only the usage flags keep a KEK from other modes.
-    pub allowed_mechanisms: bool,
-    /// False for tokens that know no `CKA_COPYABLE`. WARNING: then whoever has
-    /// the PIN may make a copy of a key that may do more.
-    pub copyable: bool,
-    /// True for tokens that want `CKA_VALUE_LEN` when they unwrap.
-    pub unwrap_value_len: bool,
-    /// True for tokens that know read-write sessions alone.
-    pub read_write_sessions: bool,
+#[serde(deny_unknown_fields)]
+pub struct CustodyLimits {
+    /// Core.
+    pub core: CustodyLimit,
+    /// All doors together: TLS handshakes.
+    pub doors: CustodyLimit,
+    /// All readers together: opening mail.
+    pub readers: CustodyLimit,
+    /// Officers' commands.
+    pub admin: CustodyLimit,
 }
 
-impl Default for Quirks {
-    fn default() -> Self {
-        Self {
-            allowed_mechanisms: true,
-            copyable: true,
-            unwrap_value_len: false,
-            read_write_sessions: false,
-        }
-    }
+/// How much one kind of client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustodyLimit {
+    /// Requests worked on at once.
+    pub at_once: u32,
+    /// Requests that may wait for that; more are turned away at once.
+    pub waiting: u32,
+    /// Milliseconds that one may wait.
+    pub wait_ms: u32,
+    /// Requests per second on average, for each client.
+    pub per_second: u32,
 }

@@ -8,8 +8,9 @@
 //! once.
 //!
 //! A process looks at its own part: doors at `doors.ZONE`, `limits` and `node`;
-//! core at `database`, `rules`, `audit`, `limits` and `node`; the custodian at
-//! `custodian`, `audit.origin` and `node`; readers at `limits` and `node`.
+//! core at `database`, `rules`, `audit`, `limits`, `node` and
+//! `custodian.log_origin`; the custodian at `custodian`; readers at `limits` and
+//! `node`.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -22,7 +23,7 @@ mod template;
 
 use serde::{Deserialize, Serialize};
 
-pub use custodian::{Custodian, ModuleKind, PinSource, Quirks};
+pub use custodian::{Custodian, CustodyLimit, CustodyLimits, ModuleKind, PinSource, Token};
 pub use doors::{Door, Doors, Listen, MailDoor};
 pub use finding::{Finding, Grade};
 pub use load::SettingsError;

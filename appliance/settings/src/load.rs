@@ -55,8 +55,8 @@ pub enum SettingsError {
 // === impl Settings (reading) ===
 
 impl Settings {
-    /// Reads the file. Paths in it are relative to its folder (those that say
-    /// so, to the data folder) and are absolute afterwards.
+    /// Reads the file. Paths in it are relative to its folder and are absolute
+    /// afterwards.
     ///
     /// # Errors
     /// When it cannot be read, when others than its owner may change it, when a
@@ -101,12 +101,26 @@ impl Settings {
         let below = |base: &Path, path: &mut PathBuf| *path = base.join(&*path);
         below(folder, &mut self.node.data);
         below(folder, &mut self.node.run);
-        let data = self.node.data.clone();
-        below(folder, &mut self.custodian.module);
-        below(&data, &mut self.custodian.store);
-        below(&data, &mut self.custodian.state);
-        if let crate::PinSource::File(path) = &mut self.custodian.pin {
-            below(&data, path);
+        if let Some(file) = self
+            .database
+            .url
+            .strip_prefix("sqlite:")
+            .filter(|f| !f.is_empty())
+        {
+            self.database.url = format!("sqlite:{}", folder.join(file).display());
+        }
+        let custodian = &mut self.custodian;
+        let token = &mut custodian.token;
+        let paths = [&mut custodian.state_dir, &mut token.module]
+            .into_iter()
+            .chain(&mut token.store)
+            .chain(&mut token.reads)
+            .chain(&mut token.writes);
+        for path in paths {
+            below(folder, path);
+        }
+        if let crate::PinSource::File(path) = &mut custodian.pin {
+            below(folder, path);
         }
         let rules = &mut self.rules;
         for path in [

@@ -1,7 +1,7 @@
 //! The node, its database, its log, its rules, its limits.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub enum Hardening {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite:FILE` (relative to the data folder), or
+    /// `sqlite:FILE` (relative to the folder of this file), or
     /// `postgresql://USER@/DATABASE?host=FOLDER` with the folder of
     /// PostgreSQL's Unix socket. A password has no place here: the socket's
     /// peer authentication is used.
@@ -63,7 +63,7 @@ pub struct Database {
 impl Default for Database {
     fn default() -> Self {
         Self {
-            url: "sqlite:chancery.db".into(),
+            url: "sqlite:data/chancery.db".into(),
             readers: 4,
             patience_s: 5,
             max_bytes: None,
@@ -88,16 +88,16 @@ pub enum Place {
 // === impl Database ===
 
 impl Database {
-    /// Where it is; `data` is the node's data folder.
+    /// Where it is.
     ///
     /// # Errors
     /// A sentence that says what is wrong with the URL.
-    pub fn place(&self, data: &Path) -> Result<Place, String> {
+    pub fn place(&self) -> Result<Place, String> {
         if let Some(file) = self.url.strip_prefix("sqlite:") {
             if file.is_empty() || file.contains(['?', '\0']) {
                 return Err("after `sqlite:` comes the name of a file".into());
             }
-            return Ok(Place::Sqlite(data.join(file)));
+            return Ok(Place::Sqlite(file.into()));
         }
         let rest = self
             .url
@@ -135,10 +135,6 @@ impl Database {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
-    /// The log's origin line in its checkpoints; without it
-    /// `chancery/NAME-OF-THE-NODE`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
     /// Seconds between two signed checkpoints while records come.
     pub checkpoint_every_s: u32,
     /// Seconds after which an unsigned record holds up everything that follows.
@@ -150,23 +146,10 @@ pub struct Audit {
 impl Default for Audit {
     fn default() -> Self {
         Self {
-            origin: None,
             checkpoint_every_s: 10,
             max_unsigned_s: 300,
             max_unsigned_records: 100_000,
         }
-    }
-}
-
-// === impl Audit ===
-
-impl Audit {
-    /// The origin line of the log of this node.
-    #[must_use]
-    pub fn origin(&self, node: &Node) -> String {
-        self.origin
-            .clone()
-            .unwrap_or_else(|| format!("chancery/{}", node.name))
     }
 }
 
@@ -257,14 +240,14 @@ mod tests {
             url: url.into(),
             ..Database::default()
         };
-        database.place(Path::new("/var/lib/chancery"))
+        database.place()
     }
 
     #[test]
     fn databases_are_files_or_local_sockets() {
         assert_eq!(
-            place("sqlite:chancery.db"),
-            Ok(Place::Sqlite("/var/lib/chancery/chancery.db".into()))
+            place("sqlite:data/chancery.db"),
+            Ok(Place::Sqlite("data/chancery.db".into()))
         );
         assert_eq!(
             place("sqlite:/srv/x.db"),

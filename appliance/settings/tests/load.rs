@@ -27,7 +27,8 @@ fn refusal(text: &str) -> String {
 #[test]
 fn paths_are_relative_to_the_file_or_to_the_data() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[node]\ndata = \"keep\"\n[custodian]\nstore = \"t\"\npin = { file = \"/run/pin\" }\n\
+    let text = "[node]\ndata = \"keep\"\n[custodian]\npin = { file = \"/run/pin\" }\n\
+                [custodian.token]\nstore = \"t\"\n\
                 [doors.mail]\nlmtp = \"unix:run/l.sock\"\nhostname = \"a.eu\"\ndomains = [\"a.eu\"]\n\
                 certificate = \"c.pem\"\nrelay_host = \"b.eu\"\nsender = \"x@a.eu\"\n";
     let path = write(folder.path(), "chancery.toml", text, 0o640);
@@ -35,7 +36,12 @@ fn paths_are_relative_to_the_file_or_to_the_data() {
     let at = |name: &str| folder.path().join(name);
     assert_eq!(settings.node.data, at("keep"));
     assert_eq!(settings.node.run, at("run"));
-    assert_eq!(settings.custodian.store, at("keep/t"));
+    assert_eq!(settings.custodian.token.store, Some(at("t")));
+    assert_eq!(settings.custodian.state_dir, at("data/custodian"));
+    assert_eq!(
+        settings.database.url,
+        format!("sqlite:{}", at("data/chancery.db").display())
+    );
     assert_eq!(
         settings.custodian.pin,
         chancery_settings::PinSource::File("/run/pin".into())
@@ -130,7 +136,15 @@ fn mistakes_are_named_with_their_line_and_without_their_value() {
 
 /// A node's folder in which nothing is wrong.
 fn sound(folder: &Path) -> Settings {
-    for name in ["data/token", "run", "schemes", "policies", "mous", "tls"] {
+    for name in [
+        "data/token",
+        "data/custodian",
+        "run",
+        "schemes",
+        "policies",
+        "mous",
+        "tls",
+    ] {
         fs::create_dir_all(folder.join(name)).unwrap();
         mode(&folder.join(name), 0o700);
     }
@@ -149,7 +163,7 @@ fn sound(folder: &Path) -> Settings {
     }
     write(folder, "data/token.pin", "123456", 0o400);
     let text = format!(
-        "[custodian]\nmodule = \"module.so\"\nmodule_sha256 = \"{}\"\n\
+        "[custodian.token]\nmodule = \"module.so\"\nmodule_sha256 = \"{}\"\n\
          [metrics]\nlisten = \"127.0.0.1:9464\"\n\
          [doors.rest]\nlisten = \"127.0.0.1:8443\"\ncertificate = \"tls/door.pem\"\n\
          client_ca = \"tls/clients.pem\"\ncrl = \"tls/clients.crl\"\n\
@@ -210,33 +224,33 @@ const MISTAKES: &[Mistake] = &[
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.module = "/nowhere.so".into(),
-        "custodian.module",
+        |s, _| s.custodian.token.module = "/nowhere.so".into(),
+        "custodian.token.module",
         Grade::Wrong,
     ),
     (
         |_, f| mode(&f.join("module.so"), 0o666),
-        "custodian.module",
+        "custodian.token.module",
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.module_sha256 = None,
-        "custodian.module_sha256",
+        |s, _| s.custodian.token.module_sha256 = None,
+        "custodian.token.module_sha256",
         Grade::Weak,
     ),
     (
-        |s, _| s.custodian.module_sha256 = Some("abc".into()),
-        "custodian.module_sha256",
+        |s, _| s.custodian.token.module_sha256 = Some("abc".into()),
+        "custodian.token.module_sha256",
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.store = "/nowhere".into(),
-        "custodian.store",
+        |s, _| s.custodian.token.store = None,
+        "custodian.token.store",
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.label = String::new(),
-        "custodian.label",
+        |s, _| s.custodian.token.label = String::new(),
+        "custodian.token.label",
         Grade::Wrong,
     ),
     (
@@ -260,28 +274,28 @@ const MISTAKES: &[Mistake] = &[
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.sessions = 0,
-        "custodian.sessions",
+        |s, _| s.custodian.token.max_sessions = 0,
+        "custodian.token.max_sessions",
         Grade::Wrong,
     ),
     (
-        |s, _| s.custodian.network_ports = vec![9004],
-        "custodian.network_ports",
+        |s, _| s.custodian.token.ports = vec![9004],
+        "custodian.token.ports",
         Grade::Weak,
     ),
     (
-        |s, _| s.custodian.quirks.allowed_mechanisms = false,
-        "custodian.quirks.allowed_mechanisms",
+        |s, _| s.custodian.token.allowed_mechanisms = false,
+        "custodian.token.allowed_mechanisms",
         Grade::Weak,
     ),
     (
-        |s, _| s.custodian.quirks.copyable = false,
-        "custodian.quirks.copyable",
+        |s, _| s.custodian.token.copyable = false,
+        "custodian.token.copyable",
         Grade::Weak,
     ),
     (
-        |s, _| s.audit.origin = Some("two words".into()),
-        "audit.origin",
+        |s, _| s.custodian.log_origin = "two words".into(),
+        "custodian.log_origin",
         Grade::Wrong,
     ),
     (
@@ -407,10 +421,13 @@ fn all_mistakes_are_found_at_once() {
     let mut settings = sound(folder.path());
     settings.node.name = String::new();
     settings.limits.handshakes = 0;
-    settings.custodian.label = String::new();
+    settings.custodian.token.label = String::new();
     let found = settings.check();
     let at: Vec<&str> = found.iter().map(|finding| finding.at.as_str()).collect();
-    assert_eq!(at, ["node.name", "custodian.label", "limits.handshakes"]);
+    assert_eq!(
+        at,
+        ["node.name", "custodian.token.label", "limits.handshakes"]
+    );
     assert_eq!(
         found.first().unwrap().to_string(),
         "wrong: node.name: a name is 1 to 32 lower-case letters, digits and `-`"

@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use chancery_settings::{
-    Audit, Custodian, Database, Door, Doors, Hardening, Limits, Listen, MailDoor, Metrics,
-    ModuleKind, Node, PinSource, Quirks, Rules, SHIPPED, Settings, fill,
+    Audit, Custodian, CustodyLimit, CustodyLimits, Database, Door, Doors, Hardening, Limits,
+    Listen, MailDoor, Metrics, ModuleKind, Node, PinSource, Rules, SHIPPED, Settings, Token, fill,
 };
 
 /// Every option there is: the compiler sees to it that none is forgotten here.
@@ -20,6 +20,12 @@ fn every_option() -> Settings {
         certificate: "a".into(),
         client_ca: "b".into(),
         crl: Some("c".into()),
+    };
+    let limit = CustodyLimit {
+        at_once: 9,
+        waiting: 9,
+        wait_ms: 9,
+        per_second: 9,
     };
     Settings {
         node: Node {
@@ -35,27 +41,36 @@ fn every_option() -> Settings {
             max_bytes: Some(9),
         },
         custodian: Custodian {
-            kind: ModuleKind::Other,
-            module: "x".into(),
-            module_sha256: Some("x".into()),
-            store: "x".into(),
-            state: "x".into(),
-            label: "x".into(),
-            serial: Some("x".into()),
-            pin: PinSource::Credential("x".into()),
-            sessions: 9,
-            patience_ms: 9,
-            hanging_s: 9,
-            network_ports: vec![9],
-            quirks: Quirks {
+            state_dir: "x".into(),
+            log_origin: "x".into(),
+            hardening: Hardening::BestEffort,
+            token: Token {
+                kind: ModuleKind::Other,
+                module: "x".into(),
+                module_sha256: Some("x".into()),
+                store: Some("x".into()),
+                label: "x".into(),
+                serial: Some("x".into()),
+                max_sessions: 9,
+                patience_ms: 9,
+                hanging_secs: 9,
+                reads: vec!["x".into()],
+                writes: vec!["x".into()],
+                ports: vec![9],
                 allowed_mechanisms: false,
                 copyable: false,
                 unwrap_value_len: true,
                 read_write_sessions: true,
             },
+            pin: PinSource::Credential("x".into()),
+            limits: Some(CustodyLimits {
+                core: limit,
+                doors: limit,
+                readers: limit,
+                admin: limit,
+            }),
         },
         audit: Audit {
-            origin: Some("x".into()),
             checkpoint_every_s: 9,
             max_unsigned_s: 9,
             max_unsigned_records: 9,
@@ -109,7 +124,7 @@ fn options(settings: &Settings) -> BTreeSet<String> {
                 format!("{path}.{key}")
             };
             match value {
-                toml::Value::Table(inner) if key != "pin" => walk(inner, &at, found),
+                toml::Value::Table(inner) if !value_of_its_own(&at) => walk(inner, &at, found),
                 _ => {
                     found.insert(at);
                 }
@@ -119,6 +134,11 @@ fn options(settings: &Settings) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     walk(&toml::Table::try_from(settings).unwrap(), "", &mut found);
     found
+}
+
+/// Tables that are the value of one option.
+fn value_of_its_own(option: &str) -> bool {
+    option == "custodian.pin" || option.starts_with("custodian.limits.")
 }
 
 /// The shipped file with the `#` of every option taken away.
@@ -149,12 +169,11 @@ fn what_the_shipped_file_calls_a_default_is_one() {
     let defaults = Settings::default();
     // The examples, which the file calls so: there is no default.
     assert!(all.database.max_bytes.take().is_some());
-    assert!(all.custodian.module_sha256.take().is_some());
-    assert!(all.custodian.serial.take().is_some());
-    assert_eq!(
-        all.audit.origin.take(),
-        Some(defaults.audit.origin(&defaults.node))
-    );
+    assert!(all.custodian.token.module_sha256.take().is_some());
+    assert!(all.custodian.token.serial.take().is_some());
+    let limits = all.custodian.limits.take().unwrap();
+    let fitted = chancery_hsm_custodian::Limits::for_sessions(2);
+    assert_eq!(toml::Table::try_from(limits), toml::Table::try_from(fitted));
     assert!(all.metrics.listen.take().is_some());
     assert_eq!(all.doors.mail.take().unwrap().relay_port, 25);
     assert_eq!(all.doors.zones(), ["siena", "rest"]);
@@ -176,7 +195,7 @@ fn every_option_is_explained_and_weakness_has_a_warning() {
     for weak in [
         "hardening",
         "module_sha256",
-        "network_ports",
+        "ports",
         "allowed_mechanisms",
         "copyable",
         "crl",
@@ -201,7 +220,7 @@ fn every_option_is_explained_and_weakness_has_a_warning() {
 fn a_file_is_made_from_the_shipped_one() {
     let made = fill(&[
         ("node.name", "\"berlin\""),
-        ("custodian.quirks.copyable", "false"),
+        ("custodian.token.copyable", "false"),
         ("doors.rest.listen", "\"127.0.0.1:8443\""),
         ("doors.rest.certificate", "\"tls/rest.pem\""),
         ("doors.rest.client_ca", "\"tls/ca.pem\""),
@@ -209,10 +228,32 @@ fn a_file_is_made_from_the_shipped_one() {
     .unwrap();
     let settings = Settings::parse(&made).unwrap();
     assert_eq!(settings.node.name, "berlin");
-    assert!(!settings.custodian.quirks.copyable);
+    assert!(!settings.custodian.token.copyable);
     assert_eq!(settings.doors.zones(), ["rest"]);
     assert_eq!(settings.doors.rest.unwrap().listen.port(), 8443);
     assert_eq!(made.lines().count(), SHIPPED.lines().count());
     assert_eq!(fill(&[("node.nonsense", "1")]), Err("node.nonsense".into()));
     assert_eq!(fill(&[("nowhere.name", "1")]), Err("nowhere.name".into()));
+}
+
+#[test]
+fn the_custodian_reads_the_same_table() {
+    use chancery_hsm_custodian::CustodianSettings;
+    for settings in [
+        Settings::default(),
+        every_option(),
+        Settings::parse(&uncommented()).unwrap(),
+    ] {
+        let table = toml::Table::try_from(&settings.custodian).unwrap();
+        let theirs: CustodianSettings = table.clone().try_into().unwrap();
+        // And nothing of it is lost: what they leave out is empty.
+        let mut back = toml::Table::try_from(&theirs).unwrap();
+        let token = back["token"].as_table_mut().unwrap();
+        for list in ["reads", "writes", "ports"] {
+            token
+                .entry(list)
+                .or_insert_with(|| toml::Value::Array(Vec::new()));
+        }
+        assert_eq!(back, table);
+    }
 }

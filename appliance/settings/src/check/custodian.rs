@@ -3,46 +3,65 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::check::files::{others_write, range};
-use crate::{Finding, ModuleKind, PinSource, Settings};
+use crate::check::files::{folder, others_write, range};
+use crate::{Finding, Hardening, ModuleKind, PinSource, Settings};
 
 impl Settings {
     pub(super) fn check_custodian(&self, found: &mut Vec<Finding>) {
         let custodian = &self.custodian;
-        match fs::metadata(&custodian.module) {
+        let token = &custodian.token;
+        folder("custodian.state_dir", &custodian.state_dir, found);
+        // C2SP signed-note: a name has no white space and no plus.
+        let origin = &custodian.log_origin;
+        let visible = origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
+        if origin.is_empty() || origin.len() > 128 || !visible {
+            found.push(Finding::wrong(
+                "custodian.log_origin",
+                "an origin is 1 to 128 visible characters without `+`, for example `chancery/node-1`",
+            ));
+        }
+        if custodian.hardening == Hardening::BestEffort {
+            found.push(Finding::weak(
+                "custodian.hardening",
+                "the custodian starts even where the kernel lacks a part of the sandbox: set `required` on a node with real messages",
+            ));
+        }
+        match fs::metadata(&token.module) {
             Ok(about) if !about.is_file() => {
-                found.push(Finding::wrong("custodian.module", "it is not a file"));
+                found.push(Finding::wrong("custodian.token.module", "it is not a file"));
             }
             Ok(about) if others_write(&about) => found.push(Finding::wrong(
-                "custodian.module",
+                "custodian.token.module",
                 "others may change the module, and with it take the PIN: chmod go-w it",
             )),
             Ok(_) => {}
             Err(_) => found.push(Finding::wrong(
-                "custodian.module",
+                "custodian.token.module",
                 "there is no such file: install the module, or correct the path",
             )),
         }
-        match &custodian.module_sha256 {
+        match &token.module_sha256 {
             Some(digest) if !is_sha256(digest) => found.push(Finding::wrong(
-                "custodian.module_sha256",
+                "custodian.token.module_sha256",
                 "a SHA-256 is 64 digits and letters a to f: see `sha256sum`",
             )),
             Some(_) => {}
             None => found.push(Finding::weak(
-                "custodian.module_sha256",
+                "custodian.token.module_sha256",
                 "the module's file is not pinned: whoever can replace it gets the PIN",
             )),
         }
-        if custodian.kind != ModuleKind::Other && !custodian.store.is_dir() {
+        if token.kind != ModuleKind::Other
+            && !token.store.as_ref().is_some_and(|store| store.is_dir())
+        {
             found.push(Finding::wrong(
-                "custodian.store",
+                "custodian.token.store",
                 "the token's folder does not exist: run `chancery init`, or correct the path",
             ));
         }
-        if custodian.label.is_empty() || custodian.label.len() > 32 {
+        if token.label.is_empty() || token.label.len() > 32 {
             found.push(Finding::wrong(
-                "custodian.label",
+                "custodian.token.label",
                 "a token's label has 1 to 32 bytes",
             ));
         }
@@ -74,41 +93,41 @@ impl Settings {
             }
         }
         range(
-            "custodian.sessions",
-            custodian.sessions.into(),
+            "custodian.token.max_sessions",
+            token.max_sessions.into(),
             1,
-            1024,
+            256,
             found,
         );
         range(
-            "custodian.patience_ms",
-            custodian.patience_ms.into(),
+            "custodian.token.patience_ms",
+            token.patience_ms.into(),
             10,
             60_000,
             found,
         );
         range(
-            "custodian.hanging_s",
-            custodian.hanging_s.into(),
-            1,
+            "custodian.token.hanging_secs",
+            token.hanging_secs.into(),
+            2,
             600,
             found,
         );
-        if !custodian.network_ports.is_empty() {
+        if !token.ports.is_empty() {
             found.push(Finding::weak(
-                "custodian.network_ports",
+                "custodian.token.ports",
                 "the process that holds the keys has the network: right for a network HSM alone",
             ));
         }
-        if !custodian.quirks.allowed_mechanisms {
+        if !token.allowed_mechanisms {
             found.push(Finding::weak(
-                "custodian.quirks.allowed_mechanisms",
+                "custodian.token.allowed_mechanisms",
                 "only the usage flags keep a KEK from other modes",
             ));
         }
-        if !custodian.quirks.copyable {
+        if !token.copyable {
             found.push(Finding::weak(
-                "custodian.quirks.copyable",
+                "custodian.token.copyable",
                 "whoever has the PIN may copy a key into one that may do more",
             ));
         }

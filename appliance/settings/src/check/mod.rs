@@ -50,7 +50,7 @@ impl Settings {
     }
 
     fn check_database(&self, found: &mut Vec<Finding>) {
-        let place = match self.database.place(&self.node.data) {
+        let place = match self.database.place() {
             Ok(place) => place,
             Err(sentence) => return found.push(Finding::wrong("database.url", sentence)),
         };
@@ -92,19 +92,6 @@ impl Settings {
     }
 
     fn check_audit(&self, found: &mut Vec<Finding>) {
-        let origin = self.audit.origin(&self.node);
-        // C2SP signed-note: a key's name has no white space and no plus.
-        if origin.is_empty()
-            || origin.len() > 200
-            || origin
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c == '+')
-        {
-            found.push(Finding::wrong(
-                "audit.origin",
-                "an origin is one word without `+`, for example `chancery/node-1`",
-            ));
-        }
         range(
             "audit.checkpoint_every_s",
             self.audit.checkpoint_every_s.into(),
