@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use chancery_policy::PolicyTexts;
 use chancery_policy::engine::Engine;
 
 struct Random(u64);
@@ -96,12 +97,34 @@ fn line(number: usize, r: &mut Random) -> String {
     )
 }
 
+fn read(folder: &str) -> std::io::Result<PolicyTexts> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "cedar")
+        {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            files.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    Ok(PolicyTexts::new(files))
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: usize = match std::env::args().nth(1) {
         Some(text) => text.parse()?,
         None => 100_000,
     };
-    let engine = Engine::shipped()?;
+    let engine = match std::env::args().nth(2) {
+        Some(folder) => Engine::load(&read(&folder)?)?,
+        None => Engine::shipped()?,
+    };
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let lines: Vec<String> = (0..count).map(|number| line(number, &mut random)).collect();
     let start = Instant::now();

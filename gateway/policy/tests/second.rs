@@ -7,6 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use chancery_policy::engine::Engine;
+use chancery_policy::facts::Facts;
 use common::random::{Random, facts};
 use serde_json::Value;
 
@@ -194,6 +195,11 @@ fn second(facts: &Value) -> (String, Vec<String>) {
 
 fn compare(engine: &Engine, line: &str, seen: &mut BTreeSet<String>) {
     let answer: Value = serde_json::from_str(&engine.decide_line(line)).unwrap();
+    // Rule by rule or the whole set at once: Cedar says the same.
+    let whole = engine
+        .allows_as_a_whole(&Facts::from_json(line).unwrap())
+        .unwrap();
+    assert_eq!(whole, answer["verdict"] == "permit", "{line}");
     let gates: Vec<String> = answer["gates"]
         .as_array()
         .unwrap()

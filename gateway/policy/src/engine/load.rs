@@ -6,11 +6,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Effect as CedarEffect, Entities, ParseError, Policy, PolicyId, PolicySet, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Authorizer, Effect as CedarEffect, Entities, ParseError, Policy, PolicyId,
+    PolicySet, PrincipalConstraint, ResourceConstraint, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
+use super::prepared::Prepared;
 use super::{Engine, Rule, context};
 use crate::gate::{CATALOGUE, Effect, Gate};
 use crate::texts::{PolicyTexts, SCHEMA};
@@ -87,6 +88,7 @@ pub(super) fn load(texts: &PolicyTexts, completeness: Completeness) -> Result<En
         }
     }
     loading.validate(schema, &policies);
+    let rules = loading.prepare(&policies);
     let words = match context::Words::new() {
         Ok(words) => words,
         Err(what) => {
@@ -99,7 +101,7 @@ pub(super) fn load(texts: &PolicyTexts, completeness: Completeness) -> Result<En
     }
     Ok(Engine {
         policies,
-        rules: loading.rules,
+        rules,
         words,
         authorizer: Authorizer::new(),
         nothing: Entities::empty(),
@@ -164,11 +166,15 @@ impl Loading {
         match policy.effect() {
             CedarEffect::Permit => {
                 self.permits += 1;
-                if policy.has_non_scope_constraint() || policy.annotation("gate").is_some() {
+                let open = policy.principal_constraint() == PrincipalConstraint::Any
+                    && policy.resource_constraint() == ResourceConstraint::Any
+                    && policy.action_constraint() == ActionConstraint::Any;
+                if !open || policy.has_non_scope_constraint() || policy.annotation("gate").is_some()
+                {
                     self.problem(
                         file,
                         Some(line),
-                        "the one permit has neither a condition nor a gate",
+                        "the one permit is `permit (principal, action, resource);`",
                     );
                 }
             }
@@ -229,6 +235,26 @@ impl Loading {
         }
         self.problems
             .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    }
+}
+
+impl Loading {
+    /// The rules, ready to be asked, in the order of files and lines.
+    fn prepare(&mut self, policies: &PolicySet) -> Vec<Prepared> {
+        let mut ids: Vec<_> = self.rules.keys().cloned().collect();
+        ids.sort_by_key(|id| self.places.get(id).cloned());
+        let mut prepared = Vec::new();
+        for id in ids {
+            let (Some(rule), Some(policy)) = (self.rules.remove(&id), policies.policy(&id)) else {
+                continue;
+            };
+            let (file, line) = self.places.get(&id).cloned().unwrap_or_default();
+            match Prepared::new(rule, policy) {
+                Ok(one) => prepared.push(one),
+                Err(what) => self.problem(&file, Some(line), what),
+            }
+        }
+        prepared
     }
 }
 

@@ -3,13 +3,9 @@
 mod context;
 mod line;
 mod load;
+mod prepared;
 
-use std::collections::HashMap;
-
-use cedar_policy::{
-    AuthorizationError, Authorizer, Decision as CedarDecision, Entities, PolicyId, PolicySet,
-    Request,
-};
+use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicySet};
 use chancery_label::{HandlingCode, Level};
 use chancery_message::{MessageId, ParticipantId};
 use sha2::{Digest, Sha256};
@@ -26,8 +22,9 @@ pub use load::PolicyError;
 /// A loaded policy set, ready to decide.
 #[derive(Debug)]
 pub struct Engine {
+    /// The whole set, as it was validated.
     policies: PolicySet,
-    rules: HashMap<PolicyId, Rule>,
+    rules: Vec<prepared::Prepared>,
     words: context::Words,
     authorizer: Authorizer,
     nothing: Entities,
@@ -130,7 +127,8 @@ impl Engine {
     pub fn rules_of(&self, gate: Gate, effect: Option<Effect>) -> impl Iterator<Item = &Rule> {
         let mut rules: Vec<_> = self
             .rules
-            .values()
+            .iter()
+            .map(|one| &one.rule)
             .filter(|rule| rule.gate == gate && effect.is_none_or(|wanted| wanted == rule.effect))
             .collect();
         rules.sort_by(|a, b| (a.effect, &a.file, &a.says).cmp(&(b.effect, &b.file, &b.says)));
@@ -139,44 +137,51 @@ impl Engine {
 
     /// The gates that the rule texts say fire, or what went wrong.
     fn ask_rules(&self, facts: &Facts) -> Result<Vec<(Gate, Effect)>, Vec<Alarm>> {
-        let unexpected = |what: String| vec![Alarm::Unexpected { what }];
-        let request: Request = self.words.request(facts).map_err(unexpected)?;
+        let asking = prepared::Asking {
+            words: &self.words,
+            authorizer: &self.authorizer,
+            nothing: &self.nothing,
+        };
+        let packed = context::pack(facts);
+        let mut fired = Vec::new();
+        let mut alarms = Vec::new();
+        for one in &self.rules {
+            match one.fires(facts, packed, &asking) {
+                Ok(false) => {}
+                Ok(true) if one.rule.gate == Gate::MALFORMED => alarms.push(Alarm::Inconsistent),
+                Ok(true) => fired.push((one.rule.gate, one.rule.effect)),
+                Err(prepared::Failed) => alarms.push(Alarm::RuleFailed {
+                    rule: one.id.clone(),
+                }),
+            }
+        }
+        if alarms.is_empty() {
+            Ok(fired)
+        } else {
+            Err(alarms)
+        }
+    }
+
+    /// Asks the whole set at once, as Cedar's own authorizer reads it: true if
+    /// it allows. What [`Engine::decide`] answers rule by rule must agree.
+    ///
+    /// # Errors
+    /// When the facts cannot be put to Cedar, or a rule fails.
+    pub fn allows_as_a_whole(&self, facts: &Facts) -> Result<bool, Alarm> {
+        let all: Vec<_> = context::ATTRIBUTES.iter().map(|one| one.name).collect();
+        let request = self
+            .words
+            .request(facts, &all)
+            .map_err(|what| Alarm::Unexpected { what })?;
         let response = self
             .authorizer
             .is_authorized(&request, &self.policies, &self.nothing);
-        // Cedar skips a rule that fails and may answer Allow: any error refuses.
-        let failed: Vec<Alarm> = response
-            .diagnostics()
-            .errors()
-            .map(
-                |AuthorizationError::PolicyEvaluationError(error)| Alarm::RuleFailed {
-                    rule: error.policy_id().to_string(),
-                },
-            )
-            .collect();
-        if !failed.is_empty() {
-            return Err(failed);
+        if let Some(error) = response.diagnostics().errors().next() {
+            return Err(Alarm::Unexpected {
+                what: error.to_string(),
+            });
         }
-        match response.decision() {
-            CedarDecision::Allow => Ok(Vec::new()),
-            CedarDecision::Deny => {
-                let mut fired = Vec::new();
-                for id in response.diagnostics().reason() {
-                    let rule = self
-                        .rules
-                        .get(id)
-                        .ok_or_else(|| unexpected(format!("rule {id}")))?;
-                    if rule.gate == Gate::MALFORMED {
-                        return Err(vec![Alarm::Inconsistent]);
-                    }
-                    fired.push((rule.gate, rule.effect));
-                }
-                if fired.is_empty() {
-                    return Err(unexpected("a refusal without a rule".to_owned()));
-                }
-                Ok(fired)
-            }
-        }
+        Ok(response.decision() == CedarDecision::Allow)
     }
 }
 

@@ -44,6 +44,12 @@ impl Country {
         *self == Self::EU || ReleaseCode::MEMBER_STATES.contains(&self.as_str())
     }
 
+    /// Its letters as a number: different codes, different numbers.
+    #[must_use]
+    pub(crate) const fn number(self) -> u32 {
+        u32::from_be_bytes(self.letters)
+    }
+
     /// The code of a label's releasability: what the label stage let through
     /// is not judged again here.
     #[must_use]
