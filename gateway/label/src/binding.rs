@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha384};
 use crate::codec::stanag4774::ConfidentialityLabel;
 
 pub use read::read;
-pub use signer::{BindingSigner, SoftSigner};
+pub use signer::{BindingSigner, SoftSigner, trusted_key};
 pub use verify::{Trust, Verified, verify};
 pub use write::bind;
 

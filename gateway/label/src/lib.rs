@@ -14,6 +14,7 @@ mod caveat;
 pub mod clearance;
 pub mod codec;
 mod country;
+pub mod desk;
 mod error;
 mod fold;
 pub mod found;

@@ -1,8 +1,8 @@
 //! Who signs bindings.
 
 use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
-use p256::pkcs8::DecodePrivateKey as _;
+use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 
 use crate::binding::RULE;
 use crate::error::{Fault, LabelError, Place};
@@ -75,16 +75,29 @@ impl BindingSigner for SoftSigner {
     }
 
     fn public_key(&self) -> [u8; 65] {
-        let point = self.key.verifying_key().to_encoded_point(false);
-        let mut out = [0; 65];
-        for (to, from) in out.iter_mut().zip(point.as_bytes()) {
-            *to = *from;
-        }
-        out
+        octets(self.key.verifying_key())
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], LabelError> {
         let signature: Signature = self.key.sign(message);
         Ok(signature.to_bytes().into())
     }
+}
+
+/// A public key in PEM, to trust: 65 octets.
+///
+/// # Errors
+/// [`Fault::Malformed`] for anything but a P-256 public key.
+pub fn trusted_key(pem: &str) -> Result<[u8; 65], LabelError> {
+    let key = VerifyingKey::from_public_key_pem(pem)
+        .map_err(|_| error("the key is no P-256 public key in PEM"))?;
+    Ok(octets(&key))
+}
+
+fn octets(key: &VerifyingKey) -> [u8; 65] {
+    let mut out = [0; 65];
+    for (to, from) in out.iter_mut().zip(key.to_encoded_point(false).as_bytes()) {
+        *to = *from;
+    }
+    out
 }

@@ -128,3 +128,10 @@ pub(crate) fn level_of(it: &NationalMarking) -> Option<Level> {
         .map(|found| found.grade.eu)
         .max()
 }
+
+/// A marking with the categories of a label after it.
+pub(crate) fn beside_categories(marking: &str, label: &Label) -> String {
+    let mut text = marking.to_owned();
+    write::with_categories(&mut text, label);
+    text
+}
