@@ -58,6 +58,16 @@ pub struct TokenSettings {
     /// custodian then ends and is started again.
     #[serde(default = "half_a_minute")]
     pub hanging_secs: u32,
+    /// Further files and folders that the module reads while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<PathBuf>,
+    /// Further files and folders that the module writes while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<PathBuf>,
+    /// TCP ports of a network HSM. WARNING: with any of them the custodian may
+    /// reach the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
     /// False for tokens that know no `CKA_ALLOWED_MECHANISMS`. WARNING: then
     /// only the usage flags keep a KEK from other modes.
     #[serde(default = "yes")]
@@ -87,6 +97,9 @@ impl TokenSettings {
             max_sessions: two(),
             patience_ms: two_seconds(),
             hanging_secs: half_a_minute(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            ports: Vec::new(),
             allowed_mechanisms: true,
             copyable: true,
             unwrap_value_len: false,

@@ -1,0 +1,52 @@
+//! What is typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Holds the keys of a Chancery node.
+///
+/// Without a command it serves: `chancery run` or systemd starts it so. The
+/// commands are for whoever sets up the token; they need the custodian stopped.
+#[derive(Debug, Parser)]
+#[command(name = "chancery-custodian", version)]
+pub(crate) struct Args {
+    /// The settings file (TOML): a whole file of the custodian, or one with a
+    /// table `custodian`. Relative paths in it start at its folder.
+    #[arg(long, value_name = "FILE", global = true, required = false)]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Initialise the token if it is empty, make the keys that are missing, and
+    /// print what is there as JSON.
+    Provision {
+        /// The roles wanted, one a line (`kek/2/acme`, `tls/rest` …; `#` begins
+        /// a comment); `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        roles_file: PathBuf,
+
+        /// The security officer's PIN, needed for an empty token: a file of mode 0400.
+        #[arg(long, value_name = "FILE")]
+        officer_pin_file: Option<PathBuf>,
+
+        /// Make PIN files that do not exist, with random PINs.
+        #[arg(long)]
+        make_pins: bool,
+    },
+    /// Log in, test every key, and print what is there as JSON.
+    Keys,
+    /// Forget wrong PINs, after the right one was put in place.
+    ResetTries,
+}
+
+impl Args {
+    /// True for what a person typed.
+    pub(crate) const fn is_command(&self) -> bool {
+        self.command.is_some()
+    }
+}
