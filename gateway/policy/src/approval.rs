@@ -50,7 +50,7 @@ pub struct Record {
 
 /// How it is shown that the officer made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Proof {
     /// ECDSA over P-256 with SHA-256, `r || s`, over the record's canonical bytes.
     Es256 {

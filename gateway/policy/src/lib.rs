@@ -14,6 +14,7 @@ pub mod decision;
 pub mod derive;
 pub mod directory;
 pub mod engine;
+pub mod explain;
 pub mod facts;
 pub mod gate;
 mod lattice;
