@@ -1,4 +1,13 @@
 //! STANAG 4778 bindings: whatever changes is detected.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 use chancery_label::binding::{self, BindingSigner, Content, Object, SoftSigner, Trust};
 use chancery_label::codec::stanag4774::{ConfidentialityLabel, IdType, Originator};

@@ -1,4 +1,13 @@
 //! What `chancery label` answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 use chancery_label::ReadOptions;
 use chancery_label::binding::{self, BindingSigner as _, SoftSigner};

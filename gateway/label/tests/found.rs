@@ -1,4 +1,13 @@
 //! Markings on the face of a text.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 use chancery_label::found::{self, FoundPlace};
 use chancery_label::{Fault, Label, Level, ReadOptions, Tlp};

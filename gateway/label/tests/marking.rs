@@ -1,4 +1,13 @@
 //! Markings as text: reading, refusing, writing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 use chancery_label::{Caveat, Fault, HandlingCode, Label, Level, Pap, ReadOptions, Tlp, marking};
 use time::macros::date;

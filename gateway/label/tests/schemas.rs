@@ -1,5 +1,14 @@
 //! What the writers write validates against our own XSDs, and the XSDs refuse
 //! what the readers refuse.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,14 @@
 //! Structured syntaxes: the published examples, and each malformed label with
 //! its own reason.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
 
 use chancery_label::codec::{json, sio_label, stanag4774};
 use chancery_label::{Caveat, Fault, HandlingCode, Label, Level, ReadOptions, Tlp};

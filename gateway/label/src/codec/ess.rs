@@ -188,11 +188,14 @@ fn security_categories(mut set: Input<'_>) -> Result<Vec<EssCategory>, LabelErro
 
 fn values(input: &mut Input<'_>, kind: EssKind) -> Result<BTreeSet<u32>, LabelError> {
     let here = *input;
-    let enumerated = match (kind, input.peek()) {
+    let enumerated = matches!(
+        (kind, input.peek()),
         (EssKind::Informative, Some(der::SET))
-        | (EssKind::EnumeratedPermissive | EssKind::EnumeratedRestrictive, _) => true,
-        _ => false,
-    };
+            | (
+                EssKind::EnumeratedPermissive | EssKind::EnumeratedRestrictive,
+                _
+            )
+    );
     let list = if enumerated {
         let mut set = input.expect(der::SET)?;
         let mut list = Vec::new();

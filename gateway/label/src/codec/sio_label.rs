@@ -6,8 +6,6 @@
 mod parameters;
 mod read;
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -144,13 +142,5 @@ pub fn write(label: &SioLabel) -> String {
             None,
         );
     }
-    let mut out = String::new();
-    for (index, parameter) in parameters.iter().enumerate() {
-        // Writing to a String never fails.
-        let _ = match index {
-            0 => write!(out, "{parameter}"),
-            _ => write!(out, ";\r\n {parameter}"),
-        };
-    }
-    out
+    parameters.join(";\r\n ")
 }
