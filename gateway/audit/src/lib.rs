@@ -27,19 +27,25 @@ pub mod catalogue;
 pub mod checkpoint;
 mod escape;
 pub mod event;
+pub mod export;
+pub mod passport;
 pub mod record;
+pub mod timeline;
 pub mod tree;
 pub mod value;
+pub mod verify;
 
 pub use actor::{Actor, InvalidName, LogId, PeerId, ProcessName};
 pub use catalogue::{EventKind, Key, Severity, UnknownName};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey};
 pub use event::{Details, Event};
+pub use export::{ExportError, Exporter};
 pub use record::{Record, RecordError, leaf_hash};
 pub use tree::{
     Frontier, LeafHashes, Staged, Tree, TreeError, verify_consistency, verify_inclusion,
 };
 pub use value::Value;
+pub use verify::{Expect, Fault, Place, Report, Wrong};
 
 /// A SHA-256 hash: of a leaf, a node, a root.
 pub type Hash = [u8; 32];
