@@ -19,6 +19,7 @@ mod settings;
 mod watch;
 
 pub use error::Failure;
+pub use serve::answer_link;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chancery_hsm_api::DoorZone;
+use chancery_hsm_api::{DoorZone, KeyStore};
 use chancery_hsm_custodian::{Book, Client, CustodianSettings, Hardening, Recorder, Server};
 use chancery_hsm_pkcs11::Token;
 use chancery_ipc::{Command, Incoming, Limits, Links, Side, Tag, connection};
@@ -118,7 +118,7 @@ fn sandbox(settings: &CustodianSettings) -> Result<(), Failure> {
 
 async fn answer(links: &Links, server: &Arc<Server<Token>>) -> Result<(), Failure> {
     for (tag, client) in LINKS {
-        tokio::spawn(accept(links.clone(), tag, client, Arc::clone(server)));
+        tokio::spawn(answer_link(links.clone(), tag, client, Arc::clone(server)));
     }
     links
         .ready()
@@ -134,18 +134,24 @@ async fn answer(links: &Links, server: &Arc<Server<Token>>) -> Result<(), Failur
     }
 }
 
-/// Every connection on a link is that link's client, whatever it says.
-async fn accept(links: Links, tag: Tag, client: Client, server: Arc<Server<Token>>) {
+/// Answers on one link until the links end. Every connection on it is that
+/// link's client, whatever it says.
+pub async fn answer_link<K: KeyStore + 'static>(
+    links: Links,
+    tag: Tag,
+    client: Client,
+    server: Arc<Server<K>>,
+) {
     loop {
         match links.accept(&tag).await {
             Ok(stream) => {
-                let (_caller, mut incoming) = connection(stream, Side::Server, Limits::secret());
+                let (caller, mut incoming) = connection(stream, Side::Server, Limits::secret());
                 let server = Arc::clone(&server);
                 tokio::spawn(async move {
-                    let _caller = _caller;
                     while let Some(request) = incoming.next().await {
-                        one(Arc::clone(&server), client, request);
+                        answer_one(Arc::clone(&server), client, request);
                     }
+                    drop(caller);
                 });
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -161,7 +167,7 @@ async fn accept(links: Links, tag: Tag, client: Client, server: Arc<Server<Token
 }
 
 /// Answers one request, on a thread that may wait.
-fn one(server: Arc<Server<Token>>, client: Client, request: Incoming) {
+fn answer_one<K: KeyStore + 'static>(server: Arc<Server<K>>, client: Client, request: Incoming) {
     tokio::task::spawn_blocking(move || {
         let answer = server.handle(client, &request.header);
         if let Err(error) = request.reply_bytes(Bytes::from_owner(answer)) {
