@@ -5,6 +5,7 @@
 pub mod desk;
 pub mod documents;
 pub mod gateway;
+pub mod officers;
 pub mod outcome;
 pub mod ports;
 pub mod protocol;

@@ -32,6 +32,7 @@ impl From<OpenError> for StageError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Key(error) if error.kind.is_transient() => Self::Keys(error),
+            OpenError::Expired => Refusal::new(RefusalKind::NotNow, error.to_string()).into(),
             other => Self::Corrupt(other.to_string()),
         }
     }
@@ -46,6 +47,44 @@ pub struct HeldOriginal {
     facts: BodyFacts,
     permit: IntakePermit,
     since: Timestamp,
+}
+
+/// Where a message's original is.
+#[derive(Debug)]
+pub enum Original<'a> {
+    /// In memory, sealed, not yet durable.
+    Held(&'a HeldOriginal),
+    /// In the ledger, under the intake's key.
+    Stored(BodyRow),
+}
+
+impl Original<'_> {
+    fn id(&self) -> BodyId {
+        match self {
+            Self::Held(held) => held.id(),
+            Self::Stored(row) => row.id,
+        }
+    }
+
+    /// What a manifest binds, and the rows under the message's KEK.
+    fn bind(&self, gateway: &Gateway, message: MessageId, kek: &KekId) -> Result<(BodyFacts, Vec<Write>), StageError> {
+        match self {
+            Self::Held(held) => Ok((held.facts(), held.writes(gateway, message, kek)?)),
+            Self::Stored(row) => {
+                crate::rowmac::check_body(gateway, row)?;
+                let sealed = SealedBody::decode(&row.document)?;
+                let facts = sealed.facts(gateway.keys.as_ref())?;
+                let mut bound = BodyRow {
+                    version: row.version + 1,
+                    document: sealed.rewrapped(gateway.keys.as_ref(), kek)?.encode()?,
+                    mac: [0; 32],
+                    ..row.clone()
+                };
+                bound.mac = crate::rowmac::body(gateway, &bound);
+                Ok((facts, vec![Write::UpdateBody(Box::new(bound))]))
+            }
+        }
+    }
 }
 
 /// What a message is sealed with.
@@ -66,6 +105,8 @@ pub struct Sealing<'a> {
 /// A sealed message, ready for the ledger.
 #[derive(Debug)]
 pub struct Sealed {
+    /// The sealed original.
+    pub original: BodyId,
     /// For the message's row.
     pub blob: Vec<u8>,
     /// Bodies and segments.
@@ -183,7 +224,7 @@ pub fn seal(
     sealing: &Sealing<'_>,
     submission: &Submission,
     forwarded: Option<&Forwarded>,
-    original: &HeldOriginal,
+    original: &Original<'_>,
 ) -> Result<Sealed, StageError> {
     let keys = gateway.keys.as_ref();
     let mut sealer = MessageSealer::begin(keys, &sealing.kek, sealing.message, Some(sealing.label))?;
@@ -239,11 +280,13 @@ pub fn seal(
     }
     let attachment_bytes = header.attachments.iter().map(|one| one.size).sum();
     sealer.part(PART_HEADER, &header.encode()?)?;
-    sealer.bind(original.facts())?;
-    writes.extend(original.writes(gateway, sealing.message, &sealing.kek)?);
+    let (facts, rows) = original.bind(gateway, sealing.message, &sealing.kek)?;
+    sealer.bind(facts)?;
+    writes.extend(rows);
     let blob = sealer.finish()?.encode()?;
     let root = digest(&blob);
     Ok(Sealed {
+        original: original.id(),
         blob,
         writes,
         root,
@@ -349,7 +392,7 @@ pub fn open<'p, P: OpeningPermit>(
     label: Option<&Label>,
 ) -> Result<Opened<'p>, StageError> {
     let sealed = SealedMessage::decode(&row.sealed)?;
-    let message = sealed.open(gateway.keys.as_ref(), permit, label)?;
+    let message = sealed.open(gateway.keys.as_ref(), permit, label, gateway.now())?;
     let header = SealedHeader::decode(message.part(PART_HEADER)?.expose())?;
     Ok(Opened { message, header })
 }

@@ -19,9 +19,9 @@ use crate::rows::{IndexKind, MessageRow, MessageState};
 use crate::rules::{Judgement, Question, Rules, Sender};
 use crate::stages::authenticate::{Authenticated, authenticate};
 use crate::stages::label::{Labelled, label};
-use crate::stages::queue::{QueuedDelivery, queue};
+use crate::stages::queue::{QueueInput, QueuedDelivery, queue};
 use crate::stages::{forward, idempotency, quarantine, sources};
-use crate::vault::{self, HeldOriginal, Sealing};
+use crate::vault::{self, HeldOriginal, Original, Sealing};
 
 /// How often a step is decided again when the rules changed under it.
 const DECIDED_AGAIN: u32 = 5;
@@ -97,13 +97,38 @@ fn whole(
         LabelStanding::Missing | LabelStanding::Valid | LabelStanding::Conflict => {}
     }
     let addressed = recipients(gateway, &rules, &sender, submission, now)?;
-    let draft = draft(gateway, inbound, submission, &sender, labelled, &addressed, now)?;
+    let draft = draft(gateway, submission, &sender, labelled, &addressed, now)?;
     above_channel(&rules, inbound.peer.channel, &sender, &draft, now)?;
 
     if submission.intent == Intent::Check {
         return check(gateway, inbound, &rules, &sender, &draft, now);
     }
-    commit(gateway, inbound, held, submission, &rules, &sender, &proof, &request, draft, now)
+    let origin = Origin::Fresh {
+        inbound,
+        original: held.as_ref().ok_or_else(gone)?,
+        proof: &proof,
+        request: &request,
+    };
+    let done = commit(gateway, origin, submission, &rules, &sender, draft, now)?;
+    *held = None;
+    Ok(done)
+}
+
+/// Where a submission that is committed comes from.
+pub(crate) enum Origin<'a> {
+    /// From a door, just now.
+    Fresh {
+        inbound: &'a Inbound,
+        original: &'a HeldOriginal,
+        proof: &'a str,
+        request: &'a idempotency::Request,
+    },
+    /// Out of quarantine, by an officer's label; `step` closes its case.
+    Labelled {
+        row: MessageRow,
+        original: crate::rows::BodyRow,
+        step: Step,
+    },
 }
 
 /// A message before it is sealed: what its decisions depend on.
@@ -116,9 +141,8 @@ pub(crate) struct Draft {
     pub(crate) forwarded: Option<forward::Forwarded>,
 }
 
-fn draft(
+pub(crate) fn draft(
     gateway: &Gateway,
-    inbound: &Inbound,
     submission: &Submission,
     sender: &Arc<Sender>,
     mut labelled: Labelled,
@@ -172,7 +196,6 @@ fn draft(
         labelled,
         forwarded,
     })
-    .inspect(|_| tracing::debug!(channel = %inbound.peer.channel, "a submission was drafted"))
 }
 
 /// The purpose where the channel has no field for it: that of the sender's community.
@@ -203,7 +226,7 @@ fn originator(rules: &Rules, sender: &Sender, submission: &Submission, now: Time
 /// Every recipient, known and visible to the sender, each once; or the whole
 /// submission is refused. One that does not exist and one that the sender may
 /// not know of get the same words.
-fn recipients(
+pub(crate) fn recipients(
     gateway: &Gateway,
     rules: &Rules,
     sender: &Sender,
@@ -240,7 +263,7 @@ fn recipients(
 
 /// A label above what the channel may carry never passes it (2015/444 Article
 /// 21(5), 2019/1961 Article 15).
-fn above_channel(rules: &Rules, channel: Channel, sender: &Sender, draft: &Draft, now: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn above_channel(rules: &Rules, channel: Channel, sender: &Sender, draft: &Draft, now: Timestamp) -> Result<(), Refusal> {
     let ceiling = rules.ceiling_of(sender, channel, now);
     if draft.labelled.label.level > ceiling {
         return Err(Refusal::new(
@@ -321,58 +344,91 @@ fn shown(draft: &Draft, judgements: &[Judgement], queued: &[QueuedDelivery]) -> 
         .collect()
 }
 
-#[allow(clippy::too_many_arguments, reason = "the one place where all stations' findings meet")]
-fn commit(
+/// Stations 5 and 6, and the one transaction.
+pub(crate) fn commit(
     gateway: &Gateway,
-    inbound: &Inbound,
-    held: &mut Option<HeldOriginal>,
+    origin: Origin<'_>,
     submission: &Submission,
     rules: &Rules,
     sender: &Arc<Sender>,
-    proof: &str,
-    request: &idempotency::Request,
     mut draft: Draft,
     now: Timestamp,
 ) -> Result<Outcome, StageError> {
     let id = draft.id;
-    let reference = OpaqueRef::mint(gateway.entropy.as_ref())?;
     let judgements = judge_all(rules, sender, &draft, now);
-    let registration = gateway.ledger.next_registration()?;
-    let actor = || Actor::Participant(sender.id.clone());
+    let level = draft.labelled.label.level;
 
     // Station 5: sealed under the key of its level and of the sender's compartment.
-    let original = held.as_ref().ok_or_else(gone)?;
-    let mut step = Step::default();
     let sealing = Sealing {
         message: id,
         label: &draft.labelled.label,
-        kek: kek(draft.labelled.label.level.rank(), sender.compartment.clone()),
+        kek: kek(level.rank(), sender.compartment.clone()),
         owner: Some(&sender.id),
         now,
     };
-    let sealed = vault::seal(gateway, &sealing, submission, draft.forwarded.as_ref(), original)?;
-    draft.document.original = Some(original.id());
+    let original = match &origin {
+        Origin::Fresh { original, .. } => Original::Held(original),
+        Origin::Labelled { original, .. } => Original::Stored(original.clone()),
+    };
+    let sealed = vault::seal(gateway, &sealing, submission, draft.forwarded.as_ref(), &original)?;
+    draft.document.original = Some(sealed.original);
     draft.document.attachment_bytes = sealed.attachment_bytes;
+    let document = draft.document.encode()?;
+    let root = sealed.root;
 
-    let mut row = MessageRow {
-        id,
-        version: 1,
-        state: MessageState::Sealed,
-        channel: inbound.peer.channel,
-        sender: Some(sender.id.clone()),
-        rank: draft.labelled.label.level.rank(),
-        registration,
-        reference,
-        received_at: now,
-        document: draft.document.encode()?,
-        sealed: sealed.blob,
-        mac: [0; 32],
+    let mut request = None;
+    let (mut row, mut step) = match origin {
+        Origin::Fresh {
+            inbound,
+            original,
+            proof,
+            request: asked,
+        } => {
+            let mut step = Step::default();
+            step.writes.extend(asked.writes(id, now));
+            fresh_events(&mut step, inbound, original, submission, sender, proof, id, now);
+            request = Some(asked);
+            let row = MessageRow {
+                id,
+                version: 1,
+                state: MessageState::Sealed,
+                channel: inbound.peer.channel,
+                sender: Some(sender.id.clone()),
+                rank: level.rank(),
+                registration: gateway.ledger.next_registration()?,
+                reference: OpaqueRef::mint(gateway.entropy.as_ref())?,
+                received_at: now,
+                document,
+                sealed: sealed.blob,
+                mac: [0; 32],
+            };
+            (row, step)
+        }
+        Origin::Labelled { row, step, .. } => {
+            let row = MessageRow {
+                version: row.version + 1,
+                state: MessageState::Sealed,
+                rank: level.rank(),
+                document,
+                sealed: sealed.blob,
+                mac: [0; 32],
+                ..row
+            };
+            (row, step)
+        }
     };
     row.mac = crate::rowmac::message(gateway, &row);
-    let root = sealed.root;
-    step.writes.push(Write::InsertMessage(Box::new(row)));
+    let (registration, reference) = (row.registration, row.reference);
+    let anchor = format!("message/{id}@{}", row.version);
+    step.writes.insert(
+        0,
+        if row.version == 1 {
+            Write::InsertMessage(Box::new(row))
+        } else {
+            Write::UpdateMessage(Box::new(row))
+        },
+    );
     step.writes.extend(sealed.writes);
-    step.writes.extend(request.writes(id, now));
     if let Some(reference) = &submission.reference {
         step.writes.push(Write::InsertIndex {
             kind: IndexKind::Reference,
@@ -381,20 +437,6 @@ fn commit(
             unique: false,
         });
     }
-
-    step.events.push(original.received_event(inbound, now).message(id));
-    step.events.push(
-        Event::new(EventKind::MessageParsed, now, Actor::process(&format!("reader-{}", inbound.peer.channel)))
-            .message(id)
-            .detail(Key::Channel, inbound.peer.channel.name())
-            .detail(Key::Parts, i64::try_from(submission.attachments.len()).unwrap_or(i64::MAX)),
-    );
-    step.events.push(
-        Event::new(EventKind::OriginatorAuthenticated, now, actor())
-            .message(id)
-            .detail(Key::Participant, sender.id.as_str())
-            .detail(Key::Proof, proof),
-    );
     step.events.push(label_event(&draft.labelled, now).message(id));
     step.events.push(
         Event::new(EventKind::MessageSealed, now, Actor::System)
@@ -406,7 +448,7 @@ fn commit(
         Event::new(EventKind::MessageRegistered, now, Actor::System)
             .message(id)
             .detail(Key::Registration, i64::try_from(registration).unwrap_or(i64::MAX))
-            .detail(Key::Rows, [format!("message/{id}@1")]),
+            .detail(Key::Rows, [anchor]),
     );
 
     // Station 6: decided for every recipient, on its own.
@@ -432,14 +474,13 @@ fn commit(
         Ok(_) => {}
         Err(LedgerError::Duplicate { what: "idempotency", .. }) => {
             // Another request under the same key was faster: its answer is this one's.
-            return match request.repeated(gateway)? {
+            return match request.map(|request| request.repeated(gateway)).transpose()?.flatten() {
                 Some(before) => crate::desk::repeat(gateway, sender, &before),
                 None => Err(StageError::Ledger(LedgerError::Conflict)),
             };
         }
         Err(error) => return Err(error.into()),
     }
-    *held = None;
     Ok(Outcome::Accepted(Verdicts {
         message: Some(id),
         registration: Some(crate::desk::registration_for(sender, registration, &reference)),
@@ -449,7 +490,36 @@ fn commit(
     }))
 }
 
-pub(crate) use crate::stages::queue::QueueInput;
+#[allow(clippy::too_many_arguments, reason = "what stations 1 to 3 found, told once")]
+fn fresh_events(
+    step: &mut Step,
+    inbound: &Inbound,
+    original: &HeldOriginal,
+    submission: &Submission,
+    sender: &Sender,
+    proof: &str,
+    id: MessageId,
+    now: Timestamp,
+) {
+    let channel = inbound.peer.channel;
+    step.events.push(original.received_event(inbound, now).message(id));
+    step.events.push(
+        Event::new(EventKind::MessageParsed, now, Actor::process(&format!("reader-{channel}")))
+            .message(id)
+            .detail(Key::Channel, channel.name())
+            .detail(Key::Parts, i64::try_from(submission.attachments.len()).unwrap_or(i64::MAX)),
+    );
+    step.events.push(
+        Event::new(
+            EventKind::OriginatorAuthenticated,
+            now,
+            Actor::Participant(sender.id.clone()),
+        )
+        .message(id)
+        .detail(Key::Participant, sender.id.as_str())
+        .detail(Key::Proof, proof),
+    );
+}
 
 /// The event that tells what the label stage found.
 pub(crate) fn label_event(labelled: &Labelled, now: Timestamp) -> Event {

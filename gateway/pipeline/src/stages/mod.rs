@@ -8,6 +8,7 @@ pub mod label;
 pub mod quarantine;
 mod queue;
 pub mod receipt;
+pub mod relabel;
 pub mod release;
 pub mod review;
 mod sources;
