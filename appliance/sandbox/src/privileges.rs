@@ -24,11 +24,19 @@ pub(crate) fn give_up() -> Result<(), SandboxError> {
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     };
-    rustix::thread::clear_ambient_capability_set()
-        .and_then(|()| rustix::thread::set_capabilities(None, none))
+    // A service manager that left none may also have forbidden to change them.
+    let dropped = rustix::thread::capabilities(None).and_then(|have| {
+        let already =
+            have.effective.is_empty() && have.permitted.is_empty() && have.inheritable.is_empty();
+        if already {
+            Ok(())
+        } else {
+            rustix::thread::set_capabilities(None, none)
+        }
+    });
+    dropped
+        .and_then(|()| rustix::thread::clear_ambient_capability_set())
         .map_err(|error| SandboxError::refused("dropping capabilities", error))?;
-    // After the capabilities: changing those makes the process dumpable again
-    // in no case, but this order needs no argument.
     setrlimit(
         Resource::Core,
         Rlimit {
