@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approval;
+pub mod cases;
 pub mod day;
 pub mod decision;
 pub mod derive;
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod facts;
 pub mod gate;
 mod lattice;
+pub mod matrix;
 pub mod mou;
 pub mod permit;
 pub mod reason;

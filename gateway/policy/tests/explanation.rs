@@ -44,11 +44,19 @@ fn applying_any_hint_gives_a_permit_and_each_change_is_needed() {
             for at in 0..hint.changes().len() {
                 let mut fewer = hint.changes().to_vec();
                 fewer.remove(at);
-                assert_ne!(apply(&fewer), Verdict::Permit, "{} has more than is needed", hint.text());
+                assert_ne!(
+                    apply(&fewer),
+                    Verdict::Permit,
+                    "{} has more than is needed",
+                    hint.text()
+                );
             }
         }
     }
-    assert!(helped * 2 > denials, "only {helped} of {denials} denials had a hint");
+    assert!(
+        helped * 2 > denials,
+        "only {helped} of {denials} denials had a hint"
+    );
 }
 
 #[test]
@@ -78,8 +86,14 @@ fn hints_say_what_people_would_do() {
     ];
     let confidential = message(of(Level::Confidential), &["europol-ec3"]);
     let hints = texts(&confidential, "cert-eu", "europol-ec3", &parts);
-    assert_eq!(hints[0], "release without attachment 2: what is left is R-UE");
-    assert_eq!(hints[1], "an MoU with a ceiling of C-UE or more must be in force");
+    assert_eq!(
+        hints[0],
+        "release without attachment 2: what is left is R-UE"
+    );
+    assert_eq!(
+        hints[1],
+        "an MoU with a ceiling of C-UE or more must be in force"
+    );
     let limited = Label {
         releasable_to: ["EU", "SWE"].map(|code| code.parse().unwrap()).into(),
         ..Label::default()
@@ -117,29 +131,54 @@ fn safe(from: &str, to: &str, label: Label) -> SafeReason {
     let world = world();
     let (derived, decision) = world.decide(&message(label, &[to]), from, to);
     let view = world.directory.at(world.now);
-    reason::safe(&decision, Some(&derived.facts), view.by_id(&id(from)).unwrap())
+    reason::safe(
+        &decision,
+        Some(&derived.facts),
+        view.by_id(&id(from)).unwrap(),
+    )
 }
 
 #[test]
 fn a_sender_hears_nothing_about_clearances_channels_or_agreements() {
     // The recipient's clearance, its channel, the agreement: one and the same answer.
-    assert_eq!(safe("cert-eu", "europol-ec3", of(Level::Confidential)), SafeReason::NotReleasable);
-    assert_eq!(safe("cert-eu", "eu-military-staff", of(Level::Restricted)), SafeReason::NotReleasable);
-    assert_eq!(safe("eeas-intcen", "europol-ec3", of(Level::Secret)), SafeReason::NotReleasable);
-    assert_eq!(safe("csirt-alpha", "cert-eu", of(Level::Restricted)), SafeReason::Released);
+    assert_eq!(
+        safe("cert-eu", "europol-ec3", of(Level::Confidential)),
+        SafeReason::NotReleasable
+    );
+    assert_eq!(
+        safe("cert-eu", "eu-military-staff", of(Level::Restricted)),
+        SafeReason::NotReleasable
+    );
+    assert_eq!(
+        safe("eeas-intcen", "europol-ec3", of(Level::Secret)),
+        SafeReason::NotReleasable
+    );
+    assert_eq!(
+        safe("csirt-alpha", "cert-eu", of(Level::Restricted)),
+        SafeReason::Released
+    );
     let green = Label {
         tlp: Some(Tlp::Green),
         ..Label::default()
     };
     // Several gates: the one that tells least speaks.
-    assert_eq!(safe("cert-eu", "vendor-bastion", green), SafeReason::NotReleasable);
+    assert_eq!(
+        safe("cert-eu", "vendor-bastion", green),
+        SafeReason::NotReleasable
+    );
     let limited = Label {
         releasable_to: ["SWE".parse().unwrap()].into(),
         ..Label::default()
     };
-    assert_eq!(safe("europol-ec3", "spoc-fra", limited.clone()), SafeReason::MarkingExcludes);
+    assert_eq!(
+        safe("europol-ec3", "spoc-fra", limited.clone()),
+        SafeReason::MarkingExcludes
+    );
     // A vendor is not told even that much.
-    assert_eq!(safe("vendor-sentinel", "cert-eu", limited), SafeReason::NotReleasable);
+    assert_eq!(
+        safe("vendor-sentinel", "cert-eu", limited),
+        SafeReason::NotReleasable
+    );
 }
 
 #[test]
@@ -153,10 +192,18 @@ fn an_officer_is_told_gate_rule_facts_and_article() {
     assert_eq!(told[0].gate.to_string(), "G06");
     assert_eq!(told[0].file, "30-agreements.cedar");
     assert_eq!(told[0].article.as_deref(), Some("mou-civ-le, article 4(2)"));
-    assert!(told[0].facts.contains(&"mou = \"none\"".to_owned()), "{:?}", told[0].facts);
-    let (derived, decision) = world.decide(&message(of(Level::Nc), &[]), "cert-eu", "eu-military-staff");
+    assert!(
+        told[0].facts.contains(&"mou = \"none\"".to_owned()),
+        "{:?}",
+        told[0].facts
+    );
+    let (derived, decision) =
+        world.decide(&message(of(Level::Nc), &[]), "cert-eu", "eu-military-staff");
     let told = reason::explain(&world.engine, &decision, &derived.facts, Some(&derived.mou));
-    assert_eq!(told[0].article.as_deref(), Some("mou-civ-def, expired, ceiling R-UE"));
+    assert_eq!(
+        told[0].article.as_deref(),
+        Some("mou-civ-def, expired, ceiling R-UE")
+    );
 }
 
 #[test]
@@ -164,7 +211,11 @@ fn every_shipped_gate_can_be_explained() {
     let engine = Engine::shipped().unwrap();
     for entry in &chancery_policy::gate::CATALOGUE {
         for effect in entry.effects {
-            assert!(engine.rules_of(entry.gate, Some(*effect)).next().is_some(), "{}", entry.gate);
+            assert!(
+                engine.rules_of(entry.gate, Some(*effect)).next().is_some(),
+                "{}",
+                entry.gate
+            );
         }
     }
 }

@@ -123,6 +123,11 @@ impl Engine {
         self.hash
     }
 
+    /// All rules, in the order of files and lines.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|one| &one.rule)
+    }
+
     /// The rules that state this gate, with this effect or any.
     pub fn rules_of(&self, gate: Gate, effect: Option<Effect>) -> impl Iterator<Item = &Rule> {
         let mut rules: Vec<_> = self

@@ -95,7 +95,12 @@ pub(super) fn candidates(facts: &Facts, parts: &[Part]) -> Vec<Change> {
         C::LegalBasis,
         C::Custodians,
     ];
-    all.extend(Level::ALL.into_iter().filter(|lower| *lower < level).filter_map(|lower| leave_out(parts, lower, level)));
+    all.extend(
+        Level::ALL
+            .into_iter()
+            .filter(|lower| *lower < level)
+            .filter_map(|lower| leave_out(parts, lower, level)),
+    );
     all.retain(|change| {
         let mut after = facts.clone();
         change.apply(&mut after);
@@ -146,11 +151,18 @@ impl Change {
                 facts.channel_accreditation = facts.channel_accreditation.max(*level);
                 facts.crypto_approval = facts.crypto_approval.max(*level);
             }
-            Self::Clearance(level) => facts.recipient_clearance = facts.recipient_clearance.max(*level),
-            Self::SecurityAgreement => facts.external_agreement = ExternalAgreement::SecurityOfInformation,
+            Self::Clearance(level) => {
+                facts.recipient_clearance = facts.recipient_clearance.max(*level)
+            }
+            Self::SecurityAgreement => {
+                facts.external_agreement = ExternalAgreement::SecurityOfInformation
+            }
             Self::Contract => facts.external_agreement = ExternalAgreement::ClassifiedContract,
             Self::LegalBasis => {
-                if matches!(facts.article_25_basis, Article25Basis::None | Article25Basis::NotApplicable) {
+                if matches!(
+                    facts.article_25_basis,
+                    Article25Basis::None | Article25Basis::NotApplicable
+                ) {
                     facts.article_25_basis = Article25Basis::Agreement;
                 }
             }
@@ -174,7 +186,9 @@ impl Change {
             | Self::SendApart
             | Self::KeepLabel
             | Self::ForLawEnforcement => By::Sender,
-            Self::Consent | Self::Address | Self::Releasable(_) | Self::LiftRestrictions => By::Originator,
+            Self::Consent | Self::Address | Self::Releasable(_) | Self::LiftRestrictions => {
+                By::Originator
+            }
             Self::Agreement(_)
             | Self::Channel(_)
             | Self::Clearance(_)
@@ -223,7 +237,11 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CorrectLabel => f.write_str("correct the label"),
-            Self::LeaveOut { parts, level } => write!(f, "release without {}: what is left is {level}", parts.join(", ")),
+            Self::LeaveOut { parts, level } => write!(
+                f,
+                "release without {}: what is left is {level}",
+                parts.join(", ")
+            ),
             Self::LeaveOutPersonalData => f.write_str("release without personal data"),
             Self::Evaluate => f.write_str("add the source and information codes"),
             Self::NameOriginator => f.write_str("name an originator whom the directory has"),
@@ -232,15 +250,30 @@ impl fmt::Display for Change {
             Self::ForLawEnforcement => f.write_str("pass it on for law enforcement"),
             Self::Consent => f.write_str("ask the originator for consent"),
             Self::Address => f.write_str("let the originator name the recipient"),
-            Self::Releasable(country) => write!(f, "add {country} to RELEASABLE TO, with the originator's consent"),
+            Self::Releasable(country) => write!(
+                f,
+                "add {country} to RELEASABLE TO, with the originator's consent"
+            ),
             Self::LiftRestrictions => f.write_str("let the provider lift its restrictions (H3)"),
-            Self::Agreement(level) => write!(f, "an MoU with a ceiling of {level} or more must be in force"),
-            Self::Channel(level) => write!(f, "use a channel that is not public and approved up to {level}"),
+            Self::Agreement(level) => write!(
+                f,
+                "an MoU with a ceiling of {level} or more must be in force"
+            ),
+            Self::Channel(level) => write!(
+                f,
+                "use a channel that is not public and approved up to {level}"
+            ),
             Self::Clearance(level) => write!(f, "the recipient needs a clearance of {level}"),
-            Self::SecurityAgreement => f.write_str("a security of information agreement must be in force"),
+            Self::SecurityAgreement => {
+                f.write_str("a security of information agreement must be in force")
+            }
             Self::Contract => f.write_str("a classified contract must be in force"),
-            Self::LegalBasis => f.write_str("a legal basis under Article 25 of Regulation (EU) 2016/794 is needed"),
-            Self::Custodians => f.write_str("both ends must be custodians of cryptographic material"),
+            Self::LegalBasis => {
+                f.write_str("a legal basis under Article 25 of Regulation (EU) 2016/794 is needed")
+            }
+            Self::Custodians => {
+                f.write_str("both ends must be custodians of cryptographic material")
+            }
         }
     }
 }
