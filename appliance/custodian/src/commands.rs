@@ -77,7 +77,7 @@ fn provision(
     let there = module
         .tokens()?
         .iter()
-        .any(|token| token.initialised && token.label == *label);
+        .any(|token| token.initialised && token.has_user_pin && token.label == *label);
     if !there {
         let officer = officer_pin_file.ok_or_else(|| {
             Failure::Asked(format!(

@@ -91,7 +91,7 @@ impl CustodyClient {
                 Err(error) => error,
             };
             let left = self.patience.saturating_sub(since.elapsed());
-            if left.is_zero() {
+            if left.is_zero() || !may_come_back(error.kind()) {
                 let detail = format!("the custodian cannot be reached: {error}");
                 return Err(KeyError::new(
                     KeyErrorKind::Unreachable,
@@ -103,6 +103,23 @@ impl CustodyClient {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// True for what a custodian that is being restarted looks like. A deadline
+/// that passed is none of it: the caller has waited already.
+const fn may_come_back(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind;
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::Interrupted
+            | ErrorKind::NotFound
+    )
 }
 
 /// Waits without an event to wait for: the custodian is being restarted by

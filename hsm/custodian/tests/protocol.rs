@@ -394,6 +394,22 @@ fn an_unreachable_custodian_is_asked_again_until_it_answers_or_patience_ends() {
     assert_eq!(error.kind, KeyErrorKind::Unreachable);
     assert!(error.kind.is_transient());
 
+    let calls = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&calls);
+    let slow = CustodyClient::new(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        Err(io::Error::from(io::ErrorKind::TimedOut))
+    });
+    assert_eq!(
+        slow.mac(MacUse::Index, b"x").unwrap_err().kind,
+        KeyErrorKind::Unreachable
+    );
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        1,
+        "a deadline is not waited for twice"
+    );
+
     let garbled = CustodyClient::new(|_| Ok(vec![1, 2, 3]));
     assert_eq!(
         garbled.mac(MacUse::Index, b"x").unwrap_err().kind,

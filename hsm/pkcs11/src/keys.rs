@@ -174,8 +174,7 @@ fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
     let found = session.find_objects(&template)?;
     let handle = match found.as_slice() {
         [] => {
-            let detail = format!("the token has no public key {label}: provision it");
-            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
+            return Err(no_public_half(session, label)?.into());
         }
         [one] => *one,
         _ => return Err(refused(label, "two public keys have this label").into()),
@@ -188,6 +187,25 @@ fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
         _ => None,
     };
     point.ok_or_else(|| refused(label, "its public key is no point of P-256").into())
+}
+
+/// Whether the pair is missing, or half of it.
+fn no_public_half(session: &Session, label: &str) -> Result<KeyError, Fault> {
+    let private = [
+        Attribute::Class(ObjectClass::PRIVATE_KEY),
+        Attribute::Token(true),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ];
+    Ok(if session.find_objects(&private)?.is_empty() {
+        let detail = format!("the token has no key {label}: provision it");
+        KeyError::new(KeyErrorKind::Unknown, WHAT, detail)
+    } else {
+        refused(
+            label,
+            "its public half is missing: if its making was interrupted, destroy the private key \
+             with the token's own tool and provision again",
+        )
+    })
 }
 
 /// The point itself: some tokens give it as it is, others as an OCTET STRING

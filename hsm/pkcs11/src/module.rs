@@ -35,6 +35,8 @@ pub struct TokenIdentity {
     pub model: String,
     /// False for a slot whose token still has to be initialised.
     pub initialised: bool,
+    /// False where the initialisation stopped before the user PIN was set.
+    pub has_user_pin: bool,
 }
 
 impl Module {
@@ -149,6 +151,7 @@ pub(crate) fn identity(info: &TokenInfo) -> TokenIdentity {
         serial: info.serial_number().to_owned(),
         model: format!("{} {}", info.manufacturer_id(), info.model()),
         initialised: info.token_initialized(),
+        has_user_pin: info.user_pin_initialized(),
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{Module, Pin, Quirks, Token, TokenIdentity, names};
 const INITIALISE: &str = "initialise the token";
 
 impl Module {
-    /// Initialises an empty token: label, security officer's PIN, user PIN. A
-    /// token that has been initialised is never touched.
+    /// Initialises an empty token: label, security officer's PIN, user PIN. If
+    /// that was interrupted before the user PIN was set, it is set now. A token
+    /// with a user PIN is never touched.
     ///
     /// # Errors
     /// [`KeyErrorKind::Config`] when there is no empty token, when one of that
@@ -36,20 +37,25 @@ impl Module {
             ));
         }
         let slots = self.slots()?;
-        if slots
+        match slots
             .iter()
-            .any(|(_, info)| info.token_initialized() && info.label() == label)
+            .find(|(_, info)| info.token_initialized() && info.label() == label)
         {
-            return Err(wrong(format!(
-                "a token with the label `{label}` is there already"
-            )));
+            Some((_, info)) if info.user_pin_initialized() => {
+                return Err(wrong(format!(
+                    "a token with the label `{label}` is there already"
+                )));
+            }
+            Some(_) => {}
+            None => {
+                let empty = slots.iter().find(|(_, info)| !info.token_initialized());
+                let (slot, _) =
+                    empty.ok_or_else(|| wrong("the module shows no empty token".to_owned()))?;
+                self.context()
+                    .init_token(*slot, officer.auth(), label)
+                    .map_err(fail)?;
+            }
         }
-        let Some((slot, _)) = slots.iter().find(|(_, info)| !info.token_initialized()) else {
-            return Err(wrong("the module shows no empty token".to_owned()));
-        };
-        self.context()
-            .init_token(*slot, officer.auth(), label)
-            .map_err(fail)?;
         // The slot's number may have changed.
         let (slot, _) = self.find(label, None)?;
         let session = self.context().open_rw_session(slot).map_err(fail)?;

@@ -46,6 +46,8 @@ macro_rules! conformance {
         $crate::suite::cases!($kind;
             start: a_fresh_token_gets_its_keys_and_a_second_time_nothing_changes,
             start: a_token_in_use_is_not_initialised_again,
+            start: an_interrupted_initialisation_is_finished,
+            start: half_a_pair_is_told,
             start: three_wrong_pins_and_the_token_is_asked_no_more,
             start: another_label_and_an_empty_module_are_told,
             start: two_tokens_with_one_label_are_refused,
@@ -104,7 +106,10 @@ pub(crate) fn alone(kind: Kind, name: &str, case: fn(&World)) {
             module_path,
         });
     }
-    let folder = tempfile::tempdir().unwrap();
+    // In memory where it can be: these tokens need not outlive a loss of power.
+    let folder = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap());
     process
         .args([name, "--exact", "--nocapture", "--test-threads=1"])

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chancery_hsm_api::{Inventory as _, KeyErrorKind, PublicKeys as _};
 use chancery_hsm_pkcs11::{Module, Pin, Token, TokenConfig};
+use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::types::AuthPin;
 
 use super::{Kind, LABEL, OFFICER_PIN, USER_PIN, World, initialise, roles};
@@ -53,6 +54,43 @@ pub(crate) fn a_token_in_use_is_not_initialised_again(world: &World) {
     let error = module.initialise(LABEL, &officer, &user).unwrap_err();
     assert_eq!(error.kind, KeyErrorKind::Config);
     world.open(&module, USER_PIN).unwrap();
+}
+
+pub(crate) fn an_interrupted_initialisation_is_finished(world: &World) {
+    let module = world.module();
+    let (officer, user) = (Pin::new(OFFICER_PIN).unwrap(), Pin::new(USER_PIN).unwrap());
+    let raw = world.raw();
+    let slot = raw.get_slots_with_token().unwrap()[0];
+    raw.init_token(slot, &AuthPin::new(OFFICER_PIN.into()), LABEL)
+        .unwrap();
+    let error = world.open(&module, USER_PIN).unwrap_err();
+    assert!(error.detail.contains("no user PIN"), "{error}");
+    assert!(
+        module
+            .initialise(LABEL, &officer, &user)
+            .unwrap()
+            .has_user_pin
+    );
+    world.open(&module, USER_PIN).unwrap();
+}
+
+pub(crate) fn half_a_pair_is_told(world: &World) {
+    let (module, token) = world.token();
+    drop(token);
+    let session = world.raw_session();
+    let template = [
+        Attribute::Class(ObjectClass::PUBLIC_KEY),
+        Attribute::Label(b"tls/rest".to_vec()),
+    ];
+    session
+        .destroy_object(session.find_objects(&template).unwrap()[0])
+        .unwrap();
+    let error = world.open(&module, USER_PIN).unwrap_err();
+    assert_eq!(error.kind, KeyErrorKind::Config);
+    assert!(
+        error.detail.contains("its public half is missing"),
+        "{error}"
+    );
 }
 
 pub(crate) fn three_wrong_pins_and_the_token_is_asked_no_more(world: &World) {
