@@ -1,8 +1,6 @@
 //! The golden matrix: who may send what to whom, by which channel, on the
 //! example directory. A change of a rule shows as a diff of it.
 
-use std::fmt::Write;
-
 use chancery_label::{Caveat, HandlingCode, Label, Level, Tlp};
 use chancery_message::{Channel, MessageId, ParticipantId, Timestamp};
 
@@ -87,12 +85,10 @@ pub fn cells() -> Result<Vec<Cell>, MatrixError> {
 /// The matrix as text: one line a cell.
 #[must_use]
 pub fn render(engine: &Engine, cells: &[Cell]) -> String {
-    let mut text = String::new();
-    for cell in cells {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{} | {}", cell.question, answer(engine, &cell.facts));
-    }
-    text
+    cells
+        .iter()
+        .map(|cell| format!("{} | {}\n", cell.question, answer(engine, &cell.facts)))
+        .collect()
 }
 
 /// The cells that two policy sets decide differently.

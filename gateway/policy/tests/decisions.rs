@@ -1,4 +1,12 @@
 //! The worked examples, every one, verdict and gates.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 use chancery_policy::decision::Verdict;
 use chancery_policy::engine::Engine;

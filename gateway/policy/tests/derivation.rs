@@ -1,4 +1,12 @@
 //! Facts of real releases: what comes from where, and what an absent source gives.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 mod world;
 

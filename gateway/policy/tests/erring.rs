@@ -1,4 +1,12 @@
 //! Rules that fail, disagree or do not load.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 use chancery_policy::PolicyTexts;
 use chancery_policy::decision::{Alarm, Verdict};

@@ -1,4 +1,12 @@
 //! Hints, reasons for senders, explanations for officers.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 mod common;
 mod world;

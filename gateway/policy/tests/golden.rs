@@ -1,4 +1,12 @@
 //! The cases beside the rules, and the golden matrix.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 use chancery_policy::PolicyTexts;
 use chancery_policy::cases::{self, CasesError};

@@ -1,4 +1,12 @@
 //! Facts that are not well-formed: G00, and nothing is guessed.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 use chancery_policy::engine::Engine;
 

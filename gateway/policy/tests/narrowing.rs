@@ -1,4 +1,12 @@
 //! What protects more never releases more: properties over random facts.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 mod common;
 

@@ -1,6 +1,14 @@
 //! A second reading of the gates, written from the decision's description
 //! alone: no code of the engine, no type of the crate but facts as JSON text.
 //! Random facts must come out the same, verdict and gates.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that fails ends the test"
+)]
 
 mod common;
 

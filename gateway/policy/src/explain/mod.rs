@@ -75,7 +75,7 @@ pub fn hints(engine: &Engine, facts: &Facts, parts: &[Part]) -> Vec<Hint> {
     let candidates = change::candidates(facts, parts);
     let mut found: Vec<Hint> = candidates
         .iter()
-        .filter_map(|one| hint(engine, facts, &[one.clone()]))
+        .filter_map(|one| hint(engine, facts, std::slice::from_ref(one)))
         .collect();
     if found.is_empty() {
         found = pairs(engine, facts, &candidates);

@@ -97,11 +97,10 @@ impl Register {
                 continue;
             }
             let state = state(mou, now);
-            if state == MouState::Active {
-                if let Some(broken) = mou.articles.iter().find(|article| !article.holds(release)) {
-                    article.get_or_insert_with(|| (mou.id.clone(), broken.number.clone()));
-                    continue;
-                }
+            let broken = mou.articles.iter().find(|article| !article.holds(release));
+            if let (MouState::Active, Some(broken)) = (state, broken) {
+                article.get_or_insert_with(|| (mou.id.clone(), broken.number.clone()));
+                continue;
             }
             let better = best.is_none_or(|(other, held)| {
                 (nearness(state), mou.ceiling) > (nearness(held), other.ceiling)
