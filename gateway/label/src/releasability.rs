@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::UnknownCode;
+use crate::{Country, UnknownCode};
 
 /// An entry of `RELEASABLE TO`: an ISO 3166-1 alpha-3 code, `EU` or `NATO`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,6 +24,13 @@ impl ReleaseCode {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The code of an existing country, `EU` or `NATO`; `None` for any other.
+    #[must_use]
+    pub fn existing(text: &str) -> Option<Self> {
+        let known = matches!(text, "EU" | "NATO") || text.parse::<Country>().is_ok();
+        known.then(|| Self(text.to_owned()))
     }
 
     /// True for `EU`.

@@ -199,3 +199,41 @@ fn a_clearance_up_to_a_grade_lists_what_is_below() {
     assert!(Clearance::up_to(france, "X", date!(2026 - 01 - 01)).is_none());
     assert!(Clearance::up_to(schemes.get("TLP").unwrap(), "RED", date!(2026 - 01 - 01)).is_none());
 }
+
+/// A label that the gateway writes asks for what its marking says.
+#[test]
+fn real_labels_ask_for_what_they_say() {
+    use chancery_label::codec::information;
+    use chancery_label::{ReadOptions, marking};
+    let schemes = schemes::shipped().unwrap();
+    let options = ReadOptions {
+        country: None,
+        on: date!(2026 - 01 - 01),
+    };
+    let label = marking::parse("S-UE RELEASABLE TO EU, NOR H2 TLP:RED", &options).unwrap();
+    let asked = Asked::of(&information::from_label(schemes, &label).unwrap()).unwrap();
+    let eu = schemes.get("EU").unwrap();
+    let set = |tag: &str| {
+        eu.categories
+            .iter()
+            .find(|c| c.tag == tag)
+            .unwrap()
+            .oid
+            .clone()
+            .unwrap()
+    };
+    let mut held = Clearance::up_to(eu, "S-UE", options.on).unwrap();
+    let decide = |held: &Clearance| clearance::decide(Some(&asked), Some(held)).unwrap();
+    assert_eq!(decide(&held), Access::Deny);
+    held.tags.insert(set("Handling"), ["H2".to_owned()].into());
+    assert_eq!(decide(&held), Access::Deny);
+    held.tags
+        .insert(set("Releasable To"), ["NOR".to_owned()].into());
+    assert_eq!(
+        decide(&held),
+        Access::Grant,
+        "TLP informs and does not decide"
+    );
+    held.classes.remove("SECRET UE/EU SECRET");
+    assert_eq!(decide(&held), Access::Deny);
+}

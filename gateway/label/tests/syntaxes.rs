@@ -300,3 +300,75 @@ fn json_both_forms() {
         assert_eq!(json::read(text, &NOW).unwrap_err().fault, fault, "{text}");
     }
 }
+
+/// Labels of another policy than the EU's: the level it is protected with, and
+/// its own marking beside it.
+#[test]
+fn labels_of_other_policies_read() {
+    let good = data("label-r-ue.4774.xml");
+    let with = |policy: &str, oid: &str, class: &str| {
+        let text = good
+            .replace("EUCI-EXAMPLE", policy)
+            .replace(
+                "2.25.212377967320934561829467420961387220931\"",
+                &format!("{oid}\""),
+            )
+            .replace("RESTREINT UE/EU RESTRICTED", class);
+        let from = text.find("<slab:Category").unwrap();
+        let to = text.rfind("</slab:Category>").unwrap() + "</slab:Category>".len();
+        stanag4774::read(&(text[..from].to_owned() + &text[to..]))
+            .unwrap()
+            .label()
+    };
+    let national = |number: u16| format!("2.25.82250775978624308928652632380474822711.90.{number}");
+    let oid = &national(276);
+    let text = |label: Label| chancery_label::marking::format(&label);
+    assert_eq!(
+        text(with("DEU-NATIONAL", oid, "vs-nur für den dienstgebrauch").unwrap()),
+        "RESTREINT UE/EU RESTRICTED [DEU VS - NUR FÜR DEN DIENSTGEBRAUCH]"
+    );
+    for class in ["SECRET", "NATO SECRET", "Secret"] {
+        assert_eq!(
+            text(with("NATO", "1.3.26.1.3.1", class).unwrap()),
+            "SECRET UE/EU SECRET [NATO NATO SECRET]"
+        );
+    }
+    assert_eq!(
+        with("DEU-NATIONAL", oid, "SECRET").unwrap_err().fault,
+        Fault::Unknown
+    );
+    assert_eq!(
+        with("DEU-NATIONAL", "1.3.26.1.3.1", "GEHEIM")
+            .unwrap_err()
+            .fault,
+        Fault::Conflict
+    );
+    let french = with("FRA-NATIONAL", &national(250), "SECRET DÉFENSE").unwrap();
+    assert!(text(french).contains("[FRA SECRET DÉFENSE]"));
+    assert_eq!(
+        text(with("SWE-NATIONAL", &national(752), "Hemlig").unwrap()),
+        "SECRET UE/EU SECRET [SWE Hemlig]"
+    );
+}
+
+/// Two permissive blocks are two checks: what they share is left.
+#[test]
+fn two_releasability_blocks_intersect() {
+    let good = data("label-r-ue.4774.xml");
+    let end = "<slab:GenericValue>NOR</slab:GenericValue></slab:Category>";
+    let block = |code: &str| {
+        format!(
+            "{end}<slab:Category Type=\"PERMISSIVE\" TagName=\"Releasable To\"><slab:GenericValue>{code}</slab:GenericValue></slab:Category>"
+        )
+    };
+    let read = |code: &str| {
+        stanag4774::read(&good.replacen(end, &block(code), 1))
+            .unwrap()
+            .label()
+    };
+    assert_eq!(
+        read("NOR").unwrap().releasable_to,
+        ["NOR".parse().unwrap()].into()
+    );
+    assert_eq!(read("CHE").unwrap_err().fault, Fault::Conflict);
+}

@@ -429,7 +429,7 @@ fn number_of(category: &Category, text: &str) -> Option<u32> {
         let value = category.values.iter().find(|value| value.code == text)?;
         Some(u32::from(value.lacv))
     } else {
-        release_number(&information::release_code(text)?)
+        release_number(&ReleaseCode::existing(text)?)
     }
 }
 

@@ -5,6 +5,8 @@
 //! beside it as the privacy mark `[DEU GEHEIM]`. Labels of any scheme's policy
 //! are read.
 
+mod validate;
+
 use std::collections::BTreeSet;
 
 use crate::codec::MAX_CATEGORIES;
@@ -12,7 +14,9 @@ use crate::error::{Fault, LabelError, Place, rule};
 use crate::fold;
 use crate::marking;
 use crate::schemes::{Category, CategoryKind, Grade, Kind, Meaning, Scheme, Schemes, Value};
-use crate::{Country, Label, Level, NationalMarking, ReleaseCode};
+use crate::{Label, NationalMarking, ReleaseCode};
+
+pub use validate::validate;
 
 const RULE: &str = "ADatP-4774, Confidentiality Information; X.841";
 
@@ -379,7 +383,7 @@ pub(crate) fn same_set(scheme: &Scheme, category: &Category, oid: &str) -> bool 
 fn release(category: &Category, tag: &Tag, label: &mut Label) -> Result<(), LabelError> {
     let mut codes = BTreeSet::new();
     for text in &tag.values {
-        let code = release_code(text).ok_or_else(|| {
+        let code = ReleaseCode::existing(text).ok_or_else(|| {
             field(
                 Fault::Unknown,
                 "Category",
@@ -398,12 +402,6 @@ fn release(category: &Category, tag: &Tag, label: &mut Label) -> Result<(), Labe
         }
     }
     mean(label, &Meaning::ReleasableTo(codes))
-}
-
-/// A releasability code of an existing entry.
-pub(crate) fn release_code(text: &str) -> Option<ReleaseCode> {
-    let known = matches!(text, "EU" | "NATO") || text.parse::<Country>().is_ok();
-    if known { text.parse().ok() } else { None }
 }
 
 /// Adds a meaning; what limits twice limits to what both allow.
@@ -435,64 +433,4 @@ pub(crate) fn mean(label: &mut Label, meaning: &Meaning) -> Result<(), LabelErro
         ));
     }
     Ok(())
-}
-
-/// Checks a label that did not come from a reader: its codes exist, its
-/// national marking is one, its combinations are allowed.
-///
-/// # Errors
-/// [`LabelError`] naming the field.
-pub fn validate(schemes: &Schemes, label: &Label) -> Result<(), LabelError> {
-    for code in &label.releasable_to {
-        if release_code(code.as_str()).is_none() {
-            return Err(LabelError::new(
-                Fault::Unknown,
-                "not a country (ISO 3166-1 alpha-3), EU or NATO",
-                Place::Field("releasable_to".to_owned()),
-                rule::RELEASABLE,
-            ));
-        }
-    }
-    if let Some(national) = &label.national {
-        let text = format!("{} {}", national.country, national.marking);
-        let found = marking::national(schemes, &text, label.level)?;
-        if found != *national {
-            return Err(LabelError::new(
-                Fault::Unknown,
-                "the national marking is not written as its State writes it",
-                Place::Field("national".to_owned()),
-                rule::EQUIVALENCE,
-            ));
-        }
-    }
-    let eu = eu(schemes)?;
-    let code = eu
-        .grades
-        .iter()
-        .find(|grade| grade.eu == label.level)
-        .map(|grade| &grade.code);
-    for value in eu.categories.iter().flat_map(|category| &category.values) {
-        if holds(label, &value.means) && code.is_some_and(|code| value.not_with.contains(code)) {
-            return Err(LabelError::new(
-                Fault::Combination,
-                format!(
-                    "{} does not stand beside {}",
-                    value.code,
-                    label.level.code()
-                ),
-                Place::Field("level".to_owned()),
-                rule::RELEASABLE,
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The level of an information, for displays that need nothing else.
-///
-/// # Errors
-/// As [`to_label`].
-pub fn level(schemes: &Schemes, information: &Information) -> Result<Level, LabelError> {
-    let scheme = scheme_of(schemes, information)?;
-    Ok(grade_of(schemes, scheme, &information.classification)?.eu)
 }

@@ -5,6 +5,7 @@
 //! other spellings. What a SPIF says and the gateway cannot carry is refused
 //! on import, never dropped in silence.
 
+mod categories;
 mod export;
 mod import;
 

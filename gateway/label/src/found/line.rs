@@ -170,12 +170,7 @@ fn without_punctuation(text: &str) -> String {
 
 /// The longest phrase at this word.
 fn phrase<'a>(schemes: &'a Schemes, folded: &Folded, at: usize) -> Option<(usize, &'a [Term])> {
-    let index = schemes.index();
-    let most = index.longest().min(folded.words().len() - at);
-    (1..=most).rev().find_map(|words| {
-        let terms = index.get(folded.span(at, at + words));
-        (!terms.is_empty()).then_some((words, terms))
-    })
+    schemes.index().longest_at(folded, at)
 }
 
 /// `TLP: RED`, `TLP RED`, `TLP:ORANGE`: meant as a label and none.

@@ -10,6 +10,7 @@
 
 mod read;
 mod terms;
+mod whole;
 mod write;
 
 use time::Date;

@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use crate::error::{Fault, LabelError, Place, rule};
 use crate::fold::{self, Folded};
 use crate::marking::terms::{Candidate, choose};
-use crate::marking::{MAX_TEXT, ReadOptions, Reading, candidates, write};
+use crate::marking::{MAX_TEXT, ReadOptions, Reading, candidates};
 use crate::schemes::{Kind, Meaning, Schemes, Term, Value};
-use crate::{Caveat, Country, Label, Level, NationalMarking, ReleaseCode};
+use crate::{Label, Level, ReleaseCode};
 
 /// Reads a whole marking.
 pub(crate) fn read(
@@ -57,17 +57,17 @@ pub(crate) fn read(
     reader.finish()
 }
 
-struct Reader<'a> {
-    schemes: &'a Schemes,
-    options: &'a ReadOptions,
-    folded: &'a Folded,
-    next: usize,
-    label: Label,
-    grade: Option<Candidate<'a>>,
+pub(super) struct Reader<'a> {
+    pub(super) schemes: &'a Schemes,
+    pub(super) options: &'a ReadOptions,
+    pub(super) folded: &'a Folded,
+    pub(super) next: usize,
+    pub(super) label: Label,
+    pub(super) grade: Option<Candidate<'a>>,
     /// The second of EU and national marking.
-    beside: Option<Candidate<'a>>,
-    values: Vec<&'a Value>,
-    notes: Vec<String>,
+    pub(super) beside: Option<Candidate<'a>>,
+    pub(super) values: Vec<&'a Value>,
+    pub(super) notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -75,18 +75,18 @@ impl<'a> Reader<'a> {
         self.folded.words().get(word).map_or(0, |word| word.at)
     }
 
-    fn error(&self, fault: Fault, what: impl Into<String>, rule: &'static str) -> LabelError {
+    pub(super) fn error(
+        &self,
+        fault: Fault,
+        what: impl Into<String>,
+        rule: &'static str,
+    ) -> LabelError {
         LabelError::new(fault, what, Place::Character(self.at(self.next)), rule)
     }
 
     /// The longest known phrase that starts here, and its number of words.
     fn phrase(&self) -> Option<(usize, &'a [Term])> {
-        let index = self.schemes.index();
-        let most = index.longest().min(self.folded.words().len() - self.next);
-        (1..=most).rev().find_map(|words| {
-            let terms = index.get(self.folded.span(self.next, self.next + words));
-            (!terms.is_empty()).then_some((words, terms))
-        })
+        self.schemes.index().longest_at(self.folded, self.next)
     }
 
     fn group(&mut self) -> Result<(), LabelError> {
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
                     rule::RELEASABLE,
                 ));
             }
-            let code = release_code(word).ok_or_else(|| {
+            let code = ReleaseCode::existing(word).ok_or_else(|| {
                 self.error(
                     Fault::Unknown,
                     "not a country (ISO 3166-1 alpha-3), EU or NATO",
@@ -304,17 +304,13 @@ impl<'a> Reader<'a> {
     /// True if what follows the comma is another group and no recipient.
     fn phrase_after_comma(&self) -> bool {
         let after = self.folded.word(self.next + 1);
-        !after.is_empty() && release_code(after).is_none() && {
-            let index = self.schemes.index();
-            let words = self.folded.words().len();
-            (1..=index.longest())
-                .filter(|n| self.next + 1 + n <= words)
-                .any(|n| {
-                    !index
-                        .get(self.folded.span(self.next + 1, self.next + 1 + n))
-                        .is_empty()
-                })
-        }
+        !after.is_empty()
+            && ReleaseCode::existing(after).is_none()
+            && self
+                .schemes
+                .index()
+                .longest_at(self.folded, self.next + 1)
+                .is_some()
     }
 
     fn refusal(&self, terms: &[Term]) -> Option<LabelError> {
@@ -341,11 +337,9 @@ impl<'a> Reader<'a> {
     fn unknown(&self) -> LabelError {
         let word = self.folded.word(self.next);
         let rest = self.folded.span(self.next, self.folded.words().len());
-        let index = self.schemes.index();
         let fold_seen = fold::fold(&fold::skeleton(rest));
         let seen = fold_seen.span(0, fold_seen.words().len());
-        let looks = (1..=index.longest().min(fold_seen.words().len()))
-            .any(|n| seen != rest && !index.get(fold_seen.span(0, n)).is_empty());
+        let looks = seen != rest && self.schemes.index().longest_at(&fold_seen, 0).is_some();
         if looks {
             return self.error(
                 Fault::Suspicious,
@@ -366,148 +360,6 @@ impl<'a> Reader<'a> {
             rule::FULL_MARKING,
         )
     }
-
-    fn finish(mut self) -> Result<Reading, LabelError> {
-        let Some(first) = self.grade else {
-            return self.without_grade();
-        };
-        let (eu, other) = match self.beside {
-            Some(beside) if first.scheme.kind == Kind::Eu => (Some(first), Some(beside)),
-            Some(beside) => (Some(beside), Some(first)),
-            None if first.scheme.kind == Kind::Eu => (Some(first), None),
-            None => (None, Some(first)),
-        };
-        self.label.level = eu.or(other).map_or(Level::Nc, |it| it.grade.eu);
-        if let Some(other) = other {
-            self.label.national = Some(NationalMarking {
-                country: other.scheme.id.clone(),
-                marking: other.written().to_owned(),
-            });
-            for meaning in &other.grade.implies {
-                if !imply(&mut self.label, meaning) {
-                    return Err(self.error(
-                        Fault::Conflict,
-                        "the marking leaves nobody to release to",
-                        rule::RELEASABLE,
-                    ));
-                }
-            }
-            self.say_dates(other);
-            self.notes.extend(other.grade.note.clone());
-        }
-        self.check_combination()?;
-        // Alone, a national marking is written as its State writes it.
-        let main = eu.unwrap_or(first);
-        let canonical = match (eu, other) {
-            (None, Some(other)) => {
-                let mut text = other.written().to_owned();
-                write::with_categories(&mut text, &self.label);
-                text
-            }
-            _ => write::format(&self.label),
-        };
-        Ok(Reading {
-            scheme: main.scheme.id.clone(),
-            grade: main.grade.code.clone(),
-            marking: main.written().to_owned(),
-            classified: main.grade.classified,
-            canonical,
-            label: self.label,
-            notes: self.notes,
-        })
-    }
-
-    fn say_dates(&mut self, it: Candidate<'_>) {
-        let on = self.options.on;
-        if let Some(until) = it.grade.until.filter(|until| *until <= on) {
-            self.notes.push(format!("no longer given since {until}"));
-        }
-        if let Some(from) = it.grade.from.filter(|from| *from > on) {
-            self.notes
-                .push(format!("not yet given on {on}: in use from {from}"));
-        }
-    }
-
-    /// Only TLP, PAP, `LIMITE` and handling codes: they limit sharing and use
-    /// of what is unclassified. The others add to a level.
-    fn without_grade(self) -> Result<Reading, LabelError> {
-        let adds = !self.label.releasable_to.is_empty()
-            || self
-                .label
-                .caveats
-                .iter()
-                .any(|caveat| *caveat != Caveat::Limite);
-        if adds {
-            return Err(LabelError::new(
-                Fault::Missing,
-                "no level: what stands here adds to a classification, write the level or UNCLASSIFIED",
-                Place::Whole,
-                rule::FULL_MARKING,
-            ));
-        }
-        let scheme = if self.label.tlp.is_some() {
-            "TLP"
-        } else if self.label.pap.is_some() {
-            "PAP"
-        } else if self.label.handling.is_empty() {
-            "EU"
-        } else {
-            "EUROPOL"
-        };
-        Ok(Reading {
-            scheme: scheme.to_owned(),
-            grade: String::new(),
-            marking: String::new(),
-            classified: false,
-            canonical: write::format(&self.label),
-            label: self.label,
-            notes: self.notes,
-        })
-    }
-
-    fn check_combination(&self) -> Result<(), LabelError> {
-        let code = self.label.level.code();
-        for value in &self.values {
-            if value.not_with.iter().any(|grade| grade == code) {
-                return Err(LabelError::new(
-                    Fault::Combination,
-                    format!("{} does not stand beside {code}", value.code),
-                    Place::Whole,
-                    rule::RELEASABLE,
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Adds what a grade implies. False if it leaves nobody to release to.
-fn imply(label: &mut Label, meaning: &Meaning) -> bool {
-    match meaning {
-        Meaning::Caveat(caveat) => {
-            label.caveats.insert(*caveat);
-        }
-        Meaning::Handling(code) => {
-            label.handling.insert(*code);
-        }
-        Meaning::Tlp(tlp) => label.tlp = label.tlp.max(Some(*tlp)),
-        Meaning::Pap(pap) => label.pap = label.pap.max(Some(*pap)),
-        Meaning::ReleasableTo(codes) => {
-            if label.releasable_to.is_empty() {
-                label.releasable_to.clone_from(codes);
-            } else {
-                label.releasable_to.retain(|code| codes.contains(code));
-                return !label.releasable_to.is_empty();
-            }
-        }
-    }
-    true
-}
-
-/// A releasability code as written: an existing country, `EU` or `NATO`.
-fn release_code(word: &str) -> Option<ReleaseCode> {
-    let known = matches!(word, "EU" | "NATO") || word.parse::<Country>().is_ok();
-    known.then(|| word.parse().ok()).flatten()
 }
 
 /// The national marking of the words `from..to` (`DEU GEHEIM`) beside an EU

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::fold::key;
+use crate::fold::{Folded, key};
 use crate::schemes::{Kind, Scheme};
 
 /// What a phrase may be. Numbers are positions in the list of schemes.
@@ -32,7 +32,9 @@ pub(crate) enum Term {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     phrases: HashMap<Box<str>, Vec<Term>>,
-    longest: usize,
+    /// First words, with the words of the longest phrase that begins so: most
+    /// words of a text begin none and cost one lookup.
+    first: HashMap<Box<str>, usize>,
 }
 
 /// Language number of a spelling that belongs to no single language.
@@ -102,7 +104,10 @@ impl Index {
         if key.is_empty() {
             return;
         }
-        self.longest = self.longest.max(key.split(' ').count());
+        let words = key.split(' ').count();
+        let first = key.split(' ').next().unwrap_or_default();
+        let most = self.first.entry(first.into()).or_default();
+        *most = words.max(*most);
         let terms = self.phrases.entry(key.into()).or_default();
         if !terms.contains(&term) {
             terms.push(term);
@@ -114,9 +119,19 @@ impl Index {
         self.phrases.get(phrase).map_or(&[], Vec::as_slice)
     }
 
-    /// Words of the longest phrase.
-    pub(crate) const fn longest(&self) -> usize {
-        self.longest
+    /// The longest known phrase of these words that starts at `at`, and its
+    /// number of words.
+    pub(crate) fn longest_at<'a>(
+        &'a self,
+        folded: &Folded,
+        at: usize,
+    ) -> Option<(usize, &'a [Term])> {
+        let most = *self.first.get(folded.word(at))?;
+        let most = most.min(folded.words().len() - at);
+        (1..=most).rev().find_map(|words| {
+            let terms = self.get(folded.span(at, at + words));
+            (!terms.is_empty()).then_some((words, terms))
+        })
     }
 
     /// Every phrase with its terms.

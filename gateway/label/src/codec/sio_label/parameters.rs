@@ -280,53 +280,56 @@ const fn is_token(c: char) -> bool {
 /// printable ASCII.
 pub(super) fn text(out: &mut Vec<String>, name: &str, value: &str, language: Option<&str>) {
     let plain = language.is_none() && value.bytes().all(|b| matches!(b, b' '..=b'~'));
+    let mut pieces = Pieces::default();
     if plain {
-        let pieces = chunks(value.chars().map(|c| match c {
-            '"' | '\\' => format!("\\{c}"),
-            c => c.to_string(),
-        }));
-        if let [one] = pieces.as_slice() {
-            out.push(format!("{name}=\"{one}\""));
-            return;
+        for c in value.chars() {
+            match c {
+                '"' => pieces.push("\\\""),
+                '\\' => pieces.push("\\\\"),
+                c => pieces.push(c.encode_utf8(&mut [0; 4])),
+            }
         }
-        out.extend(
-            pieces
-                .iter()
-                .enumerate()
-                .map(|(at, piece)| format!("{name}*{at}=\"{piece}\"")),
-        );
-        if pieces.is_empty() {
-            out.push(format!("{name}=\"\""));
+        match pieces.0.as_slice() {
+            [] => out.push(format!("{name}=\"\"")),
+            [one] => out.push(format!("{name}=\"{one}\"")),
+            many => {
+                let named = many.iter().enumerate();
+                out.extend(named.map(|(at, piece)| format!("{name}*{at}=\"{piece}\"")));
+            }
         }
         return;
     }
-    let pieces = chunks(value.bytes().map(|b| {
+    for b in value.bytes() {
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'+') {
-            char::from(b).to_string()
+            pieces.push(char::from(b).encode_utf8(&mut [0; 4]));
         } else {
-            format!("%{b:02X}")
+            pieces.push(&format!("%{b:02X}"));
         }
-    }));
-    let language = language.unwrap_or("");
-    let first = pieces.first().map_or("", String::as_str);
-    if pieces.len() <= 1 {
-        out.push(format!("{name}*=utf-8'{language}'{first}"));
-        return;
     }
-    out.extend(pieces.iter().enumerate().map(|(at, piece)| match at {
-        0 => format!("{name}*0*=utf-8'{language}'{piece}"),
-        at => format!("{name}*{at}*={piece}"),
-    }));
+    let language = language.unwrap_or("");
+    match pieces.0.as_slice() {
+        [] => out.push(format!("{name}*=utf-8'{language}'")),
+        [one] => out.push(format!("{name}*=utf-8'{language}'{one}")),
+        many => out.extend(many.iter().enumerate().map(|(at, piece)| match at {
+            0 => format!("{name}*0*=utf-8'{language}'{piece}"),
+            at => format!("{name}*{at}*={piece}"),
+        })),
+    }
 }
 
-/// Joins units to pieces of at most [`PIECE`] characters; no unit is split.
-fn chunks(units: impl Iterator<Item = String>) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    for unit in units {
-        match pieces.last_mut() {
-            Some(last) if last.len() + unit.len() <= PIECE => last.push_str(&unit),
-            _ => pieces.push(unit),
+/// Pieces of at most [`PIECE`] characters; no unit is split.
+#[derive(Default)]
+struct Pieces(Vec<String>);
+
+impl Pieces {
+    fn push(&mut self, unit: &str) {
+        match self.0.last_mut() {
+            Some(last) if last.len() + unit.len() <= PIECE => last.push_str(unit),
+            _ => {
+                let mut piece = String::with_capacity(PIECE);
+                piece.push_str(unit);
+                self.0.push(piece);
+            }
         }
     }
-    pieces
 }
