@@ -1,4 +1,8 @@
 //! See the library.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chancery_reader::main()
+}

@@ -12,7 +12,7 @@ fn rank(folder: &str) -> Option<u8> {
         "gateway/policy" | "gateway/audit" => 2,
         "gateway/seal" => 3,
         "gateway/pipeline" => 4,
-        "appliance/settings" | "appliance/ipc" | "appliance/sandbox" | "hsm/pkcs11" | "hsm/custodian" => 5,
+        "appliance/settings" | "appliance/machine" | "appliance/ipc" | "appliance/sandbox" | "hsm/pkcs11" | "hsm/custodian" => 5,
         _ if folder.starts_with("adapters/") => 5,
         _ if folder.starts_with("appliance/") => 6,
         _ if folder.starts_with("tests/") => 7,

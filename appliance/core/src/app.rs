@@ -1,0 +1,64 @@
+//! What all of core's tasks share.
+
+use std::sync::Arc;
+
+use chancery_audit::LogId;
+use chancery_hsm_custodian::CustodyClient;
+use chancery_pipeline::gateway::Gateway;
+use tokio::sync::watch;
+
+use crate::checkpoints::Anchor;
+use crate::rules::Texts;
+use crate::tickets::Tickets;
+
+/// Core's shared state.
+pub(crate) struct App {
+    pub(crate) gateway: Gateway,
+    pub(crate) keys: Arc<CustodyClient>,
+    pub(crate) log: LogId,
+    pub(crate) tickets: Tickets,
+    pub(crate) mail: Option<MailIdentity>,
+    pub(crate) anchor: Anchor,
+    pub(crate) texts: std::sync::Mutex<Texts>,
+    /// Counts up whenever a delivery may have become due.
+    news: watch::Sender<u64>,
+}
+
+/// Who the gateway is in mail.
+pub(crate) struct MailIdentity {
+    /// The envelope and header sender.
+    pub(crate) sender: String,
+    /// The gateway's own OpenPGP certificate.
+    pub(crate) certificate: Vec<u8>,
+}
+
+impl App {
+    pub(crate) fn new(
+        gateway: Gateway,
+        keys: Arc<CustodyClient>,
+        log: LogId,
+        mail: Option<MailIdentity>,
+        texts: Texts,
+    ) -> Self {
+        Self {
+            gateway,
+            keys,
+            log,
+            tickets: Tickets::default(),
+            mail,
+            anchor: Anchor::default(),
+            texts: std::sync::Mutex::new(texts),
+            news: watch::Sender::new(0),
+        }
+    }
+
+    /// Something may be due: inboxes that wait and the mailer look again.
+    pub(crate) fn announce(&self) {
+        self.news.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Tells when something may be due.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+}

@@ -1,0 +1,213 @@
+//! One place for a channel's door: what it opens before the sandbox, and what
+//! serves its connections.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_hsm_api::DoorZone;
+use chancery_hsm_custodian::CustodyClient;
+use chancery_ipc::{Limits as LinkLimits, Links, Tag};
+use chancery_machine::SystemEntropy;
+use chancery_mail::wire as mail;
+use chancery_message::TransportEvidence;
+use chancery_pipeline::ports::Gate;
+use chancery_settings::{Door, Listen, MailDoor, Settings};
+use tokio::sync::watch;
+
+use crate::gate::DoorGate;
+use crate::listen::{Port, Serving, accept};
+use crate::start::{Failure, failed};
+use crate::tls::{self, StartTls};
+use crate::outbound;
+
+/// What a door works with.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) gate: Arc<DoorGate>,
+    pub(crate) custody: Arc<CustodyClient>,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// What a door opens before the sandbox: files and ports.
+pub(crate) struct Files {
+    certificate: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+    crl: Option<Vec<u8>>,
+    relay_ca: Vec<u8>,
+    relay_port: Option<u16>,
+    ports: Vec<(&'static str, Port)>,
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(failed(&path.display().to_string()))
+}
+
+impl Files {
+    pub(crate) fn open(settings: &Settings, zone: DoorZone, links: &Links) -> Result<Self, Failure> {
+        match zone {
+            DoorZone::Mail => {
+                let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
+                Self::mail(door, links)
+            }
+            DoorZone::Siena => Self::mutual(settings.doors.siena.as_ref(), zone, links),
+            DoorZone::Rest => Self::mutual(settings.doors.rest.as_ref(), zone, links),
+        }
+    }
+
+    fn mutual(door: Option<&Door>, zone: DoorZone, links: &Links) -> Result<Self, Failure> {
+        let door = door.ok_or_else(|| closed(zone))?;
+        Ok(Self {
+            certificate: read(&door.certificate)?,
+            client_ca: Some(read(&door.client_ca)?),
+            crl: door.crl.as_deref().map(read).transpose()?,
+            relay_ca: Vec::new(),
+            relay_port: None,
+            ports: vec![("tls", Port::tcp(links, zone.name(), door.listen)?)],
+        })
+    }
+
+    fn mail(door: &MailDoor, links: &Links) -> Result<Self, Failure> {
+        let mut ports = Vec::new();
+        if let Some(address) = door.smtp {
+            ports.push(("smtp", Port::tcp(links, "smtp", address)?));
+        }
+        match &door.lmtp {
+            Some(Listen::Tcp(address)) => ports.push(("lmtp", Port::tcp(links, "lmtp", *address)?)),
+            Some(Listen::Unix(path)) => ports.push(("lmtp", Port::unix(path)?)),
+            None => {}
+        }
+        Ok(Self {
+            certificate: read(&door.certificate)?,
+            client_ca: None,
+            crl: None,
+            relay_ca: door.relay_ca.as_deref().map(read).transpose()?.unwrap_or_default(),
+            relay_port: Some(door.relay_port),
+            ports,
+        })
+    }
+
+    pub(crate) const fn relay_port(&self) -> Option<u16> {
+        self.relay_port
+    }
+}
+
+fn closed(zone: DoorZone) -> Failure {
+    Failure(format!("there is no [doors.{zone}] in the settings"))
+}
+
+/// Serves the zone's ports in the background.
+pub(crate) async fn open(
+    settings: &Settings,
+    zone: DoorZone,
+    links: &Links,
+    mut files: Files,
+    means: Means,
+) -> Result<Serving, Failure> {
+    let ports = std::mem::take(&mut files.ports);
+    let tls = tls::server(settings, zone, &files.certificate, files.client_ca.as_deref(), files.crl.as_deref(), &means)
+        .await?;
+    let mut serving = Serving::default();
+    match zone {
+        DoorZone::Mail => {
+            let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
+            let sender = outbound::sender(door, &files.relay_ca)?;
+            let tag = Tag::fixed("door-mail.core");
+            serving.add(outbound::serve(links.clone(), tag, LinkLimits::default(), sender));
+            for (name, port) in ports {
+                let smtp = name == "smtp";
+                let shared = Arc::new(mail::Door {
+                    settings: mail_settings(settings, door, smtp),
+                    gate: Arc::clone(&means.gate) as Arc<dyn Gate>,
+                    upgrade: smtp.then(|| Arc::new(StartTls(Arc::clone(&tls))) as Arc<dyn mail::Upgrade>),
+                });
+                let closing = means.closing.clone();
+                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
+                    let connection = mail::Connection {
+                        door: Arc::clone(&shared),
+                        address,
+                        transport: (!smtp).then_some(TransportEvidence::Local),
+                        shutdown: closing.clone(),
+                    };
+                    async move {
+                        let ended = mail::serve_connection(stream, connection).await;
+                        tracing::debug!(?ended, "a mail connection ended");
+                    }
+                }));
+            }
+        }
+        DoorZone::Siena => {
+            let limits = chancery_siena::wire::Limits::default();
+            let siena = chancery_siena::wire::Siena::new(
+                Arc::clone(&means.gate) as Arc<dyn Gate>,
+                Arc::new(SystemEntropy),
+                limits,
+            );
+            for (_, port) in ports {
+                let (siena, tls, closing) = (siena.clone(), Arc::clone(&tls), means.closing.clone());
+                let gate = Arc::clone(&means.gate);
+                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
+                    let (siena, tls, gate) = (siena.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                    let closing = closed_by(closing.clone());
+                    async move {
+                        if let Some((stream, evidence, server_name)) =
+                            tls::mutual(&tls, stream, chancery_message::Channel::Siena, address, gate.as_ref()).await
+                        {
+                            let peer = chancery_siena::wire::Peer { evidence, server_name };
+                            if let Err(error) = siena.serve(stream, peer, closing).await {
+                                tracing::debug!(error, "a connection ended");
+                            }
+                        }
+                    }
+                }));
+            }
+        }
+        DoorZone::Rest => {
+            let limits = chancery_rest::wire::Limits::default();
+            let rest = chancery_rest::wire::Rest::new(
+                Arc::clone(&means.gate) as Arc<dyn Gate>,
+                Arc::new(SystemEntropy),
+                limits,
+            );
+            for (_, port) in ports {
+                let (rest, tls, closing) = (rest.clone(), Arc::clone(&tls), means.closing.clone());
+                let gate = Arc::clone(&means.gate);
+                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
+                    let (rest, tls, gate) = (rest.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                    let closing = closed_by(closing.clone());
+                    async move {
+                        if let Some((stream, evidence, server_name)) =
+                            tls::mutual(&tls, stream, chancery_message::Channel::Rest, address, gate.as_ref()).await
+                        {
+                            let peer = chancery_rest::wire::Peer { evidence, server_name };
+                            if let Err(error) = rest.serve(stream, peer, closing).await {
+                                tracing::debug!(error, "a connection ended");
+                            }
+                        }
+                    }
+                }));
+            }
+        }
+    }
+    Ok(serving)
+}
+
+/// Resolves when the door closes.
+async fn closed_by(mut closing: watch::Receiver<bool>) {
+    // The sender gone means closing too.
+    let _closed = closing.wait_for(|closing| *closing).await;
+}
+
+fn mail_settings(settings: &Settings, door: &MailDoor, smtp: bool) -> mail::Settings {
+    mail::Settings {
+        protocol: if smtp { mail::Protocol::Smtp } else { mail::Protocol::Lmtp },
+        hostname: door.hostname.clone(),
+        domains: door.domains.iter().map(|domain| domain.to_lowercase()).collect(),
+        limits: mail::Limits {
+            message_bytes: usize::try_from(settings.limits.message_bytes).unwrap_or(usize::MAX),
+            submit: Duration::from_secs(120),
+            ..mail::Limits::default()
+        },
+    }
+}

@@ -1,0 +1,89 @@
+//! The order in which a door starts: settings, files and ports, links, sandbox,
+//! and only then threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_hsm_api::DoorZone;
+use chancery_hsm_custodian::CustodyClient;
+use chancery_ipc::{Command, Limits, Links, Tag, blocking::Channel};
+use chancery_sandbox::{Grants, Profile};
+use chancery_settings::Settings;
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::channels::{self, Files, Means};
+use crate::gate::DoorGate;
+
+/// Why a door does not start, or stops.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failure(pub(crate) String);
+
+/// Says what could not be done, and why.
+pub(crate) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Failure + '_ {
+    move |error| Failure(format!("{what}: {error}"))
+}
+
+/// How long a signature of the token may take.
+const SIGNATURE: Duration = Duration::from_secs(5);
+/// How long requests under way may take when the door closes.
+const CLOSING: Duration = Duration::from_secs(8);
+
+/// Opens the door and serves until it is stopped.
+pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
+    let settings = Settings::load(config).map_err(failed("the settings"))?;
+    let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
+    let files = Files::open(&settings, zone, &links)?;
+    let profile = if zone == DoorZone::Mail { &Profile::DOOR_OUT } else { &Profile::DOOR };
+    let grants = Grants {
+        connect: files.relay_port().into_iter().collect(),
+        ..Grants::default()
+    };
+    let grants = if zone == DoorZone::Mail { grants.and_resolver() } else { grants };
+    let hardening = match settings.node.hardening {
+        chancery_settings::Hardening::Required => chancery_sandbox::Hardening::Required,
+        chancery_settings::Hardening::BestEffort => chancery_sandbox::Hardening::BestEffort,
+    };
+    let report = chancery_sandbox::apply(profile, &grants, hardening).map_err(failed("the sandbox"))?;
+    info!(%report, %zone, "sandboxed");
+    links.start().map_err(failed("the links"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(failed("the runtime"))?;
+    let done = runtime.block_on(serve(&settings, zone, &links, files));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
+}
+
+async fn serve(settings: &Settings, zone: DoorZone, links: &Links, files: Files) -> Result<(), Failure> {
+    let tag = |name: String| Tag::new(name).map_err(failed("a link's name"));
+    let core = links.client(tag(format!("core.door-{zone}"))?, Limits::default());
+    let reader = links.client(tag(format!("reader-{zone}.door-{zone}"))?, Limits::default());
+    let custodian = Channel::new(links, tag(format!("custodian.door-{zone}"))?, Limits::secret())
+        .map_err(failed("the custodian's link"))?;
+    let custody = Arc::new(CustodyClient::new(move |request| custodian.roundtrip(request, SIGNATURE)));
+    let (close, closing) = watch::channel(false);
+    let means = Means {
+        gate: Arc::new(DoorGate::new(core, reader)),
+        custody,
+        closing,
+    };
+    let serving = channels::open(settings, zone, links, files, means).await?;
+    links.ready().map_err(failed("saying that the door is open"))?;
+    info!(%zone, "the door is open");
+    let mut commands = links.commands();
+    loop {
+        match commands.next().await {
+            Command::Stop => break,
+            Command::Reload => info!("a door reads its files again when it is restarted"),
+        }
+    }
+    close.send_replace(true);
+    // Connections under way end by themselves, or with the runtime.
+    let _ended = tokio::time::timeout(CLOSING, serving.ended()).await;
+    Ok(())
+}
