@@ -8,11 +8,14 @@
     reason = "a helper of a test that fails ends the test"
 )]
 
+use chancery_message::Timestamp;
 use chancery_policy::PolicyTexts;
 use chancery_policy::cases::{self, CasesError};
 use chancery_policy::engine::Engine;
 use chancery_policy::facts::Facts;
 use chancery_policy::matrix;
+use chancery_policy::mou::Register;
+use chancery_policy::shipped;
 
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/policies");
 const MATRIX: &str = concat!(
@@ -128,4 +131,62 @@ fn a_changed_rule_shows_in_the_matrix() {
     assert!(flips.iter().all(|flip| flip.question.contains("TLP:RED")
         && flip.old == "permit"
         && flip.new == "review L01"));
+}
+
+/// The fenced blocks of a guide, with their language.
+fn blocks(guide: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    guide
+        .split(&fence)
+        .skip(1)
+        .map(|rest| {
+            let block = rest.split("```").next().unwrap();
+            block
+                .lines()
+                .map(str::trim_start)
+                .collect::<Vec<_>>()
+                .join("\n")
+        })
+        .collect()
+}
+
+#[test]
+fn the_guide_to_adding_a_rule_works_by_the_letter() {
+    let guide = include_str!("../../../docs/adding-a-rule.md");
+    let rule = blocks(guide, "cedar").pop().unwrap();
+    let engine = Engine::load(&PolicyTexts::shipped().with("95-red.cedar", &rule)).unwrap();
+    let outcomes = cases::run(&engine, &blocks(guide, "toml").pop().unwrap()).unwrap();
+    assert_eq!(outcomes.len(), 2);
+    for outcome in &outcomes {
+        assert!(outcome.holds(), "{outcome}");
+    }
+}
+
+#[test]
+fn the_guide_to_adding_an_mou_works_by_the_letter() {
+    let guide = include_str!("../../../docs/adding-an-mou.md");
+    let text = blocks(guide, "toml").pop().unwrap();
+    let directory = shipped::directory(1).unwrap();
+    let files = shipped::MOUS
+        .into_iter()
+        .chain([("defence-law-enforcement.toml", text.as_str())]);
+    let register = Register::from_toml(files, &directory).unwrap();
+    let (a, b) = (
+        "eu-military-staff".parse().unwrap(),
+        "europol-ec3".parse().unwrap(),
+    );
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    assert!(register.is_live_between(&a, &b, at("2026-03-01T12:00:00Z")));
+    assert!(!register.is_live_between(&a, &b, at("2028-01-01T00:00:00Z")));
+}
+
+#[test]
+fn the_shipped_mous_are_all_the_files_of_the_folder() {
+    let mut files: Vec<_> =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/mous"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+    files.sort();
+    assert_eq!(files, shipped::MOUS.map(|(name, _)| name.to_owned()));
 }

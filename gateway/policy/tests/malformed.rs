@@ -122,6 +122,8 @@ fn a_wrong_value_is_g00() {
         ("recipient_country", "\"DE\""),
         ("recipient_country", "\"UNITED\""),
         ("recipient_country", "\"nato\""),
+        ("recipient_country", "\"ABC\""),
+        ("recipient_country", "\"DDR\""),
         ("recipient_country", "null"),
         ("recipient_country", "[\"EU\"]"),
         ("recipient_clearance", "\"none\""),

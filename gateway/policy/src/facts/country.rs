@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UnknownWord;
 
-/// An ISO 3166-1 alpha-3 code, `EU` or `NATO`: where a recipient is, or to
+/// An ISO 3166-1 alpha-3 code (in use, or user-assigned), `EU` or `NATO`: where a recipient is, or to
 /// whom a marking allows release. Compared literally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -78,13 +78,26 @@ impl FromStr for Country {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let alpha3 = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
-        if alpha3 || text == "EU" || text == "NATO" {
+        let listed = text.parse::<chancery_label::Country>().is_ok();
+        if listed || is_user_assigned(text) || text == "EU" || text == "NATO" {
             Ok(Self::spelled(text))
         } else {
             Err(UnknownWord("ISO 3166-1 alpha-3 code, EU or NATO"))
         }
     }
+}
+
+/// The codes that ISO 3166-1 leaves to its users: `AAA`, `QMA` to `QZZ`, `XAA`
+/// to `XZZ`, `ZZA` to `ZZZ`.
+fn is_user_assigned(text: &str) -> bool {
+    let letters: Result<[u8; 3], _> = text.as_bytes().try_into();
+    letters.is_ok_and(|letters| {
+        letters.iter().all(u8::is_ascii_uppercase)
+            && matches!(
+                letters,
+                [b'A', b'A', b'A'] | [b'Q', b'M'..=b'Z', _] | [b'X', _, _] | [b'Z', b'Z', _]
+            )
+    })
 }
 
 impl TryFrom<String> for Country {
