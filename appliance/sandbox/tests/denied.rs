@@ -232,6 +232,8 @@ fn tries(told: &Told, open_before: &TcpListener) -> Vec<Try> {
         ),
         ("runtime", runtime()),
         ("random", random()),
+        ("database", database(&told.folder)),
+        ("tls-library", tls_library()),
     ]
 }
 
@@ -279,6 +281,43 @@ fn runtime() -> io::Result<()> {
             Err(io::Error::other("bytes are missing"))
         }
     })
+}
+
+/// SQLite as core and the embedded token use it.
+fn database(folder: &Path) -> io::Result<()> {
+    use diesel::connection::SimpleConnection;
+    use diesel::prelude::*;
+    let failed = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
+    let path = folder.join("x.db");
+    let mut one = SqliteConnection::establish(path.to_str().unwrap_or_default())
+        .map_err(|error| failed(&error))?;
+    let steps = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 65536;
+        CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1); PRAGMA wal_checkpoint(TRUNCATE);";
+    one.batch_execute(steps).map_err(|error| failed(&error))?;
+    let mut two = SqliteConnection::establish(path.to_str().unwrap_or_default())
+        .map_err(|error| failed(&error))?;
+    two.batch_execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (2); COMMIT; VACUUM;")
+        .map_err(|error| failed(&error))?;
+    drop((one, two));
+    std::fs::remove_file(path)
+}
+
+/// rustls' library, first used inside.
+fn tls_library() -> io::Result<()> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut bytes = [0; 32];
+    provider
+        .secure_random
+        .fill(&mut bytes)
+        .map_err(|_| io::Error::other("not random"))?;
+    let group = provider
+        .kx_groups
+        .first()
+        .ok_or_else(|| io::Error::other("no group"))?;
+    group
+        .start()
+        .map(drop)
+        .map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn random() -> io::Result<()> {
@@ -426,6 +465,7 @@ fn common(probe: &Probe) {
         ("accept", &[OK]),
         ("runtime", &[OK]),
         ("random", &[OK]),
+        ("tls-library", &[OK]),
     ]);
     if probe.landlock() > 0 {
         probe.expect(&[
@@ -501,6 +541,7 @@ fn core_and_custodian_keep_their_folder_and_no_network() {
             ("write-granted", &[OK]),
             ("make-granted", &[OK]),
             ("remove-granted", &[OK]),
+            ("database", &[OK]),
             ("connect-granted", &[FORBIDDEN]),
             ("connect-other", &[FORBIDDEN]),
             ("unix-socket", &[FORBIDDEN]),
