@@ -22,8 +22,7 @@ pub enum SealError {
     Cipher,
 }
 
-/// Why something was not opened. Every one but `Key` means that what is stored
-/// is not what was sealed, or is not what the caller takes it for.
+/// Why something was not opened; [`OpenError::is_corruption`] tells whose fault it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The custodian did not give the key. Of kind `Data` when the wrapped key
@@ -33,6 +32,9 @@ pub enum OpenError {
     /// The permit is for another message.
     #[error("the permit is for another message")]
     Permit,
+    /// The permit's deadline is over: decide again.
+    #[error("the permit has expired: decide again")]
+    Expired,
     /// The stored bytes are no sealed message or body of this format.
     #[error("not a sealed {0} of this version")]
     Format(&'static str),
@@ -60,7 +62,7 @@ impl OpenError {
     pub fn is_corruption(&self) -> bool {
         match self {
             Self::Key(error) => error.kind == chancery_hsm_api::KeyErrorKind::Data,
-            Self::Permit | Self::Absent(_) => false,
+            Self::Permit | Self::Expired | Self::Absent(_) => false,
             Self::Format(_) | Self::Changed(_) | Self::Label | Self::Truncated | Self::AfterEnd => {
                 true
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chancery_hsm_api::{ContentKey, ContentKeys, KekId, WrappedKey};
 use chancery_label::Label;
-use chancery_message::MessageId;
+use chancery_message::{MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cipher::{Cipher, FORMAT, Usage};
@@ -206,8 +206,9 @@ impl SealedMessage {
         })
     }
 
-    /// Opens the message: the permit's message must be this one, and `label`
-    /// (what the caller's row says) the label that was sealed with it.
+    /// Opens the message: the permit must be of this message and hold `now`,
+    /// and `label` (what the caller's row says) must be the label that was
+    /// sealed with it.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -216,9 +217,13 @@ impl SealedMessage {
         keys: &dyn ContentKeys,
         permit: &'p P,
         label: Option<&Label>,
+        now: Timestamp,
     ) -> Result<OpenMessage<'p>, OpenError> {
         if permit.message() != self.message {
             return Err(OpenError::Permit);
+        }
+        if !permit.holds_at(now) {
+            return Err(OpenError::Expired);
         }
         let key = keys.unwrap_key(&self.wrapped)?;
         let manifest = Manifest::open(&key, &self.message, &self.manifest)?;

@@ -1,6 +1,6 @@
 //! Who may open a seal.
 
-use chancery_message::{BodyId, MessageId};
+use chancery_message::{BodyId, MessageId, Timestamp};
 use chancery_policy::permit::{ReadPermit, ReleasePermit};
 
 pub(crate) mod closed {
@@ -11,9 +11,15 @@ pub(crate) mod closed {
 /// A permit that opens the seal of one message: a `ReleasePermit` (delivery to
 /// one recipient) or a `ReadPermit` (an officer's reading), both made by
 /// `chancery_policy` alone.
+///
+/// It opens its message until its deadline; what is being opened by then may
+/// be read to its end.
 pub trait OpeningPermit: closed::Closed {
     /// The message that it is for.
     fn message(&self) -> MessageId;
+
+    /// True until its deadline.
+    fn holds_at(&self, now: Timestamp) -> bool;
 }
 
 impl closed::Closed for ReleasePermit {}
@@ -22,6 +28,11 @@ impl OpeningPermit for ReleasePermit {
     fn message(&self) -> MessageId {
         Self::message(self)
     }
+
+    fn holds_at(&self, now: Timestamp) -> bool {
+        self.check(Self::message(self), self.recipient(), now)
+            .is_ok()
+    }
 }
 
 impl closed::Closed for ReadPermit {}
@@ -29,6 +40,10 @@ impl closed::Closed for ReadPermit {}
 impl OpeningPermit for ReadPermit {
     fn message(&self) -> MessageId {
         Self::message(self)
+    }
+
+    fn holds_at(&self, now: Timestamp) -> bool {
+        self.check(Self::message(self), now).is_ok()
     }
 }
 
@@ -51,6 +66,9 @@ impl OpeningPermit for ReadPermit {
 /// impl chancery_seal::OpeningPermit for Mine {
 ///     fn message(&self) -> chancery_message::MessageId {
 ///         self.0
+///     }
+///     fn holds_at(&self, _: chancery_message::Timestamp) -> bool {
+///         true
 ///     }
 /// }
 /// ```

@@ -12,7 +12,7 @@ use chancery_hsm_api::{
     ContentKey, ContentKeys, KekId, KeyError, KeyErrorKind, WrapScheme, WrappedKey,
 };
 use chancery_label::{Label, Level};
-use chancery_message::{BodyId, MessageId};
+use chancery_message::{BodyId, MessageId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::permit::closed::Closed;
@@ -106,6 +106,9 @@ impl ContentKeys for Keyring {
     }
 }
 
+/// When the tests happen: a [`TestPermit`] holds until then.
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
+
 /// A permit as `chancery_policy` would make it.
 pub(super) struct TestPermit(pub(super) MessageId);
 
@@ -114,6 +117,10 @@ impl Closed for TestPermit {}
 impl OpeningPermit for TestPermit {
     fn message(&self) -> MessageId {
         self.0
+    }
+
+    fn holds_at(&self, now: Timestamp) -> bool {
+        now <= NOW
     }
 }
 

@@ -4,7 +4,7 @@ use chancery_hsm_api::{ContentKeys as _, KekId, KeyErrorKind};
 use chancery_label::{Label, Level};
 use sha2::{Digest as _, Sha256};
 
-use super::{Keyring, TestPermit, body, body_id, kek, label, message_id, noise, sealed};
+use super::{Keyring, NOW, TestPermit, body, body_id, kek, label, message_id, noise, sealed};
 use crate::{
     BodyOpener, IndexKey, MessageSealer, OpenError, PART_HEADER, PART_TEXT, RowKey, RowMismatch,
     SEGMENT_BYTES, SealError, SealedBody, SealedMessage, SealedSegment, TAG_BYTES,
@@ -41,7 +41,9 @@ fn parts_of_every_size_open() {
         let stored = sealed(&keys, 1, &text, None).encode().expect("encodes");
         let message = SealedMessage::decode(&stored).expect("decodes");
         let permit = TestPermit(message_id(1));
-        let open = message.open(&keys, &permit, Some(&label())).expect("opens");
+        let open = message
+            .open(&keys, &permit, Some(&label()), NOW)
+            .expect("opens");
         assert_eq!(open.message(), message_id(1));
         assert_eq!(
             open.part(PART_HEADER).expect("header").expose(),
@@ -99,7 +101,9 @@ fn bodies_of_every_size_open_whatever_the_pieces() {
             assert_eq!(moved.facts(&keys), Ok(finished.facts));
             let message = sealed(&keys, 1, b"text", Some(&finished));
             let permit = TestPermit(message_id(1));
-            let open = message.open(&keys, &permit, Some(&label())).expect("opens");
+            let open = message
+                .open(&keys, &permit, Some(&label()), NOW)
+                .expect("opens");
             assert_eq!(open.bodies(), [finished.facts]);
             assert_eq!(
                 read(open.body(&keys, &moved).expect("bound"), &segments).expect("reads"),
@@ -136,10 +140,10 @@ fn a_message_without_label_stays_under_the_intake_key() {
     let message = sealer.finish().expect("sealed");
     let permit = TestPermit(message_id(1));
     assert_eq!(
-        message.open(&keys, &permit, Some(&label())).err(),
+        message.open(&keys, &permit, Some(&label()), NOW).err(),
         Some(OpenError::Label)
     );
-    let open = message.open(&keys, &permit, None).expect("opens");
+    let open = message.open(&keys, &permit, None, NOW).expect("opens");
     assert_eq!(open.part(PART_TEXT).expect("part").expose(), b"from whom?");
 }
 
@@ -151,7 +155,7 @@ fn a_permit_opens_its_own_message_alone() {
     let message = sealed(&keys, 1, b"text", Some(&finished));
     let permit = TestPermit(message_id(9));
     assert_eq!(
-        message.open(&keys, &permit, Some(&label())).err(),
+        message.open(&keys, &permit, Some(&label()), NOW).err(),
         Some(OpenError::Permit)
     );
     assert_eq!(
@@ -159,7 +163,12 @@ fn a_permit_opens_its_own_message_alone() {
         Some(OpenError::Permit)
     );
     let permit = TestPermit(message_id(1));
-    let open = message.open(&keys, &permit, Some(&label())).expect("opens");
+    let later = NOW.after(std::time::Duration::from_micros(1));
+    let late = message.open(&keys, &permit, Some(&label()), later);
+    assert_eq!(late.err(), Some(OpenError::Expired));
+    let open = message
+        .open(&keys, &permit, Some(&label()), NOW)
+        .expect("opens");
     assert_eq!(
         open.body(&keys, &other.body).err(),
         Some(OpenError::Absent("body"))
@@ -190,13 +199,13 @@ fn a_wrong_kek_opens_nothing() {
     let permit = TestPermit(message_id(1));
     // Another node's keys.
     let error = message
-        .open(&Keyring::of("another"), &permit, Some(&label()))
+        .open(&Keyring::of("another"), &permit, Some(&label()), NOW)
         .err();
     assert!(matches!(error, Some(OpenError::Key(error)) if error.kind == KeyErrorKind::Data));
     let rewrapped = message.rewrapped(&keys).expect("rewraps");
     assert_ne!(rewrapped.wrapped().blob, message.wrapped().blob);
     rewrapped
-        .open(&keys, &permit, Some(&label()))
+        .open(&keys, &permit, Some(&label()), NOW)
         .expect("opens");
     assert_eq!(
         keys.unwrap_key(rewrapped.wrapped()),
@@ -210,7 +219,9 @@ fn secrets_are_silent() {
     let (finished, segments) = body(&keys, 2, b"canary", 6);
     let message = sealed(&keys, 1, b"canary", Some(&finished));
     let permit = TestPermit(message_id(1));
-    let open = message.open(&keys, &permit, Some(&label())).expect("opens");
+    let open = message
+        .open(&keys, &permit, Some(&label()), NOW)
+        .expect("opens");
     let mut opener = open.body(&keys, &finished.body).expect("bound");
     let chunk = opener.open(segments[0].bytes.clone()).expect("opens");
     let shown = format!(

@@ -3,7 +3,7 @@
 use chancery_hsm_api::KekId;
 use chancery_label::{Label, Level};
 
-use super::{Keyring, TestPermit, body, dice, kek, label, message_id, noise, sealed};
+use super::{Keyring, NOW, TestPermit, body, dice, kek, label, message_id, noise, sealed};
 use crate::{
     BodySealer, FinishedBody, OpenError, PART_HEADER, PART_TEXT, SEGMENT_BYTES, SealedBody,
     SealedMessage, SealedSegment,
@@ -20,7 +20,7 @@ fn read_all(
 ) -> Result<Vec<Vec<u8>>, OpenError> {
     let message = SealedMessage::decode(message)?;
     let permit = TestPermit(message_id(n));
-    let open = message.open(keys, &permit, Some(&label()))?;
+    let open = message.open(keys, &permit, Some(&label()), NOW)?;
     let mut plain = vec![
         open.part(PART_HEADER)?.expose().to_vec(),
         open.part(PART_TEXT)?.expose().to_vec(),
@@ -252,7 +252,7 @@ fn pieces_of_two_messages_do_not_mix() {
     let open = |row: &Row| -> Result<Vec<u8>, OpenError> {
         let message = SealedMessage::decode(&joined(row))?;
         let permit = TestPermit(message_id(1));
-        let open = message.open(&keys, &permit, Some(&label()))?;
+        let open = message.open(&keys, &permit, Some(&label()), NOW)?;
         open.part(PART_HEADER)?;
         Ok(open.part(PART_TEXT)?.expose().to_vec())
     };
@@ -340,7 +340,9 @@ fn segments_of_a_long_part_do_not_swap() {
         row.parts[1].1 = segments;
         let message = SealedMessage::decode(&joined(&row)).expect("decodes");
         let permit = TestPermit(message_id(1));
-        let open = message.open(&keys, &permit, Some(&label())).expect("opens");
+        let open = message
+            .open(&keys, &permit, Some(&label()), NOW)
+            .expect("opens");
         open.part(PART_TEXT).map(drop)
     };
     let whole = row.parts[1].1.clone();
@@ -376,7 +378,7 @@ fn a_label_moved_to_other_content_shows() {
         None,
     ] {
         assert_eq!(
-            message.open(&keys, &permit, other.as_ref()).err(),
+            message.open(&keys, &permit, other.as_ref(), NOW).err(),
             Some(OpenError::Label)
         );
     }
