@@ -10,6 +10,7 @@
 
 pub mod approval;
 pub mod cases;
+pub mod consent;
 pub mod day;
 pub mod decision;
 pub mod derive;

@@ -190,3 +190,34 @@ fn the_shipped_mous_are_all_the_files_of_the_folder() {
     files.sort();
     assert_eq!(files, shipped::MOUS.map(|(name, _)| name.to_owned()));
 }
+
+#[test]
+fn the_example_facts_show_every_verdict() {
+    let engine = Engine::shipped().unwrap();
+    let answers: Vec<serde_json::Value> = include_str!("../../../config/examples/facts.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(&engine.decide_line(line)).unwrap())
+        .collect();
+    let spelled: Vec<String> = answers
+        .iter()
+        .map(|answer| {
+            format!(
+                "{}: {} {}",
+                answer["id"], answer["verdict"], answer["gates"]
+            )
+            .replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        spelled,
+        [
+            "within the agreement: permit []",
+            "above its ceiling: deny [G07]",
+            "the agreement has expired: deny [G06]",
+            "free-text restrictions: review [G22]",
+            "no label: review [G02]",
+            "public advisory to a company: permit []",
+            "a misspelt value: deny [G00]",
+        ]
+    );
+}
