@@ -21,7 +21,7 @@ pub use act::{Binder, bind, compare, format, translate, verify};
 pub use answer::error_value;
 pub use file::parse_file;
 
-/// Syntaxes that [`format`] writes.
+/// Syntaxes that [`format()`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Syntax {
     /// The canonical marking.

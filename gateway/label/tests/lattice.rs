@@ -156,6 +156,11 @@ fn of_two_national_markings_the_higher_stays() {
     assert_eq!(de.join(&ro), Ok(de.clone()));
     assert_eq!(ro.join(&de), Ok(de.clone()));
     assert_eq!(de.join(&at), Ok(at.clone()));
+    // A word that once stood for lower levels too counts as the highest.
+    let se = national("SWE", "Hemlig", Level::Secret);
+    let vs = national("DEU", "VS - VERTRAULICH", Level::Confidential);
+    assert_eq!(se.join(&vs), Ok(se.clone()));
+    assert_eq!(vs.join(&se), Ok(se));
     assert_eq!(de.join(&Label::of(Level::Nc)), Ok(de));
 }
 

@@ -1,6 +1,6 @@
 //! Label schemes as data: one TOML file each (`config/schemes/<name>.toml`)
-//! with its cases (`<name>.cases.toml`), read by [`load`] and checked by
-//! [`check`].
+//! with its cases (`<name>.cases.toml`), read by [`load_dir`] and checked by
+//! [`check_dir`].
 //!
 //! A scheme says which grades and categories exist, how they are written, how
 //! long they were in use, and what they are worth in EU terms. The readers of
