@@ -354,14 +354,26 @@ impl Links {
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// A connection from the supervisor, which made both its ends.
+    fn take(&self, tag: String, role: Role, stream: UnixStream) {
+        let me = rustix::process::geteuid().as_raw();
+        match (Tag::new(tag), crate::peer_uid(&stream)) {
+            (Ok(tag), Ok(uid)) if uid == me => self.arrived(tag, role, stream),
+            (Ok(tag), Ok(uid)) => {
+                tracing::error!(%tag, uid, "a link made by another user was refused");
+            }
+            (Err(error), _) => tracing::error!(%error, "a link was not taken"),
+            (_, Err(error)) => tracing::error!(%error, "a link was not taken"),
+        }
+    }
+
     /// The thread that receives from the supervisor.
     fn obey(&self, control: &OwnedFd) {
         loop {
             match receive::<Order>(control) {
-                Ok(Some((Order::Link { tag, role }, Some(descriptor)))) => match Tag::new(tag) {
-                    Ok(tag) => self.arrived(tag, role, UnixStream::from(descriptor)),
-                    Err(error) => tracing::error!(%error, "a link was not taken"),
-                },
+                Ok(Some((Order::Link { tag, role }, Some(descriptor)))) => {
+                    self.take(tag, role, UnixStream::from(descriptor));
+                }
                 Ok(Some((Order::Link { tag, .. }, None))) => {
                     tracing::error!(tag, "a link came without its socket");
                 }
