@@ -1,0 +1,1 @@
+//! Content: reading and rendering. Pure.

@@ -1,0 +1,416 @@
+//! Outgoing mail: one message to one recipient in one transaction, over
+//! required TLS, to the one configured relay.
+//!
+//! The answer says what the relay holds. Before the final dot nothing was
+//! taken, so that any failure is temporary or permanent; after it, and before
+//! the reply, nobody knows: [`MailSent::Unknown`], which is never retried
+//! without a decision.
+
+mod capped;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chancery_pipeline::protocol::{MailSent, SendMail};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
+    TlsVersion,
+};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::{Error, response::Response};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use self::capped::{Budget, Capped};
+use crate::address::Address;
+
+/// The relay that takes all outgoing mail.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    /// Its host name or address; the certificate must be for it unless
+    /// `tls_name` says otherwise.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The name that its certificate must carry.
+    pub tls_name: Option<String>,
+    /// The name that the gateway says hello with: a domain name.
+    pub hello_name: String,
+    /// The CA certificates that the relay's certificate may chain to, PEM.
+    /// The system's are never used.
+    pub ca_pem: Vec<u8>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// Connections kept open between messages.
+    pub idle: usize,
+}
+
+/// How long sending may take (RFC 5321 section 4.5.3.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Connecting, with the TLS handshake and EHLO.
+    pub connect: Duration,
+    /// Each command.
+    pub command: Duration,
+    /// The message with the reply after it.
+    pub message: Duration,
+    /// After which an unused connection is not used again.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            command: Duration::from_secs(60),
+            message: Duration::from_secs(600),
+            idle: Duration::from_secs(20),
+        }
+    }
+}
+
+/// The relay's settings cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// The CA file.
+    #[error(
+        "the relay's CA certificates cannot be read: {0}; give a PEM file with at least one certificate"
+    )]
+    Ca(String),
+    /// The TLS configuration.
+    #[error("TLS to the relay cannot be set up: {0}")]
+    Tls(String),
+    /// The hello name.
+    #[error("`{0}` is not a domain name to say hello with")]
+    Hello(String),
+}
+
+/// Sends to the relay. Cheap to share; connections are kept between messages.
+pub struct Sender {
+    relay: Relay,
+    tls: TlsParameters,
+    hello: ClientId,
+    idle: Mutex<Vec<Kept>>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("relay", &self.relay.host)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Kept {
+    connection: AsyncSmtpConnection,
+    budget: Budget,
+    since: Instant,
+}
+
+impl Sender {
+    /// For this relay.
+    ///
+    /// # Errors
+    /// [`RelayError`]: nothing was connected to yet.
+    pub fn new(relay: Relay) -> Result<Self, RelayError> {
+        let hello = format!("x@{}", relay.hello_name);
+        if Address::parse(&hello, false).is_err() {
+            return Err(RelayError::Hello(relay.hello_name));
+        }
+        let begin = b"-----BEGIN CERTIFICATE-----";
+        if !relay
+            .ca_pem
+            .windows(begin.len())
+            .any(|window| window == begin)
+        {
+            return Err(RelayError::Ca("no certificate in it".to_owned()));
+        }
+        let roots = Certificate::from_pem(&relay.ca_pem)
+            .map_err(|error| RelayError::Ca(error.to_string()))?;
+        let name = relay.tls_name.clone().unwrap_or_else(|| relay.host.clone());
+        let tls = TlsParametersBuilder::new(name)
+            .certificate_store(CertificateStore::None)
+            .add_root_certificate(roots)
+            .set_min_tls_version(TlsVersion::Tlsv12)
+            .build_rustls()
+            .map_err(|error| RelayError::Tls(error.to_string()))?;
+        Ok(Self {
+            hello: ClientId::Domain(relay.hello_name.clone()),
+            relay,
+            tls,
+            idle: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Sends one rendered mail. `head.deadline_ms` counts from this call: after
+    /// it the message's octets are not begun.
+    pub async fn send(&self, head: &SendMail, mail: Bytes) -> MailSent {
+        let deadline = Instant::now() + Duration::from_millis(u64::from(head.deadline_ms));
+        if let Err(reason) = check(&mail) {
+            return MailSent::Permanent {
+                reason: reason.to_owned(),
+            };
+        }
+        let (Ok(from), Ok(to)) = (
+            Address::parse(&head.from, false),
+            Address::parse(&head.to, false),
+        ) else {
+            return MailSent::Permanent {
+                reason: "the envelope's address is not one that this gateway sends to".to_owned(),
+            };
+        };
+        let (Ok(from), Ok(to)) = (from.as_str().parse(), to.as_str().parse()) else {
+            return MailSent::Permanent {
+                reason: "the envelope's address cannot be written".to_owned(),
+            };
+        };
+        let begun = timeout_at(deadline, self.begin(from, to, &mail)).await;
+        let mut kept = match begun {
+            Ok(Err(sent)) => return sent,
+            Ok(Ok(kept)) if Instant::now() < deadline => kept,
+            Ok(Ok(_)) | Err(_) => {
+                return temporary("the deadline passed before the relay was ready".to_owned());
+            }
+        };
+        let finished = Finish::new(&mail);
+        let data = kept.connection.message_iter(finished.pieces());
+        let sent = match timeout(self.relay.timeouts.message, data).await {
+            Ok(Ok(response)) => {
+                let reply = spoken(&response);
+                self.keep(kept).await;
+                return MailSent::Accepted { reply };
+            }
+            Ok(Err(error)) if error.status().is_some() => refused(&error),
+            Ok(Err(error)) => finished.broken(&said(&error)),
+            Err(_) => finished.broken("the relay did not answer in time"),
+        };
+        // A connection that failed is not used again.
+        drop(kept);
+        sent
+    }
+
+    /// All that comes before the message's octets.
+    async fn begin(
+        &self,
+        from: lettre::Address,
+        to: lettre::Address,
+        mail: &[u8],
+    ) -> Result<Kept, MailSent> {
+        if let Some(mut kept) = self.reuse().await {
+            match self
+                .envelope(&mut kept.connection, from.clone(), to.clone(), mail)
+                .await
+            {
+                Ok(()) => return Ok(kept),
+                // A relay may have closed it meanwhile: a new connection decides.
+                Err(Trouble::Smtp(error)) if error.status().is_some() => {
+                    return Err(refused(&error));
+                }
+                Err(_) => {}
+            }
+        }
+        let mut kept = self.connect().await?;
+        match self.envelope(&mut kept.connection, from, to, mail).await {
+            Ok(()) => Ok(kept),
+            Err(Trouble::Smtp(error)) if error.status().is_some() => Err(refused(&error)),
+            Err(Trouble::Smtp(error)) => Err(temporary(said(&error))),
+            Err(Trouble::Silent) => Err(temporary("the relay did not answer in time".to_owned())),
+        }
+    }
+
+    async fn reuse(&self) -> Option<Kept> {
+        let mut idle = self.idle.lock().await;
+        let now = Instant::now();
+        idle.retain(|kept| now.duration_since(kept.since) < self.relay.timeouts.idle);
+        let kept = idle.pop()?;
+        kept.budget.renew();
+        Some(kept)
+    }
+
+    async fn keep(&self, mut kept: Kept) {
+        if kept.connection.has_broken() {
+            return;
+        }
+        kept.since = Instant::now();
+        let mut idle = self.idle.lock().await;
+        if idle.len() < self.relay.idle {
+            idle.push(kept);
+            return;
+        }
+        drop(idle);
+        // Polite, no more: the message was taken.
+        let _goodbye = timeout(Duration::from_secs(2), kept.connection.quit()).await;
+    }
+
+    async fn connect(&self) -> Result<Kept, MailSent> {
+        let budget = Budget::new();
+        let work = async {
+            let stream = TcpStream::connect((self.relay.host.as_str(), self.relay.port))
+                .await
+                .map_err(|error| format!("the relay cannot be reached: {error}"))?;
+            let stream = Capped::new(stream, budget.clone());
+            let mut connection =
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello)
+                    .await
+                    .map_err(|error| said(&error))?;
+            if !connection.can_starttls() {
+                return Err(
+                    "the relay offers no STARTTLS, and mail does not go without it".to_owned(),
+                );
+            }
+            connection
+                .starttls(self.tls.clone(), &self.hello)
+                .await
+                .map_err(|error| format!("no TLS with the relay: {}", said(&error)))?;
+            if !connection.is_encrypted() {
+                return Err("the connection to the relay is not encrypted".to_owned());
+            }
+            Ok(connection)
+        };
+        match timeout(self.relay.timeouts.connect, work).await {
+            Ok(Ok(connection)) => {
+                budget.renew();
+                Ok(Kept {
+                    connection,
+                    budget,
+                    since: Instant::now(),
+                })
+            }
+            Ok(Err(reason)) => Err(temporary(reason)),
+            Err(_) => Err(temporary("the relay did not greet in time".to_owned())),
+        }
+    }
+
+    /// MAIL, RCPT, DATA.
+    async fn envelope(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        from: lettre::Address,
+        to: lettre::Address,
+        mail: &[u8],
+    ) -> Result<(), Trouble> {
+        let mut options = Vec::new();
+        if !mail.is_ascii()
+            && connection
+                .server_info()
+                .supports_feature(Extension::EightBitMime)
+        {
+            options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        let within = self.relay.timeouts.command;
+        let work = connection.command(Mail::new(Some(from), options));
+        settle(timeout(within, work).await)?;
+        let work = connection.command(Rcpt::new(to, Vec::new()));
+        settle(timeout(within, work).await)?;
+        let work = connection.command(Data);
+        settle(timeout(within, work).await)
+    }
+}
+
+enum Trouble {
+    Smtp(Error),
+    Silent,
+}
+
+fn settle(
+    answer: Result<Result<Response, Error>, tokio::time::error::Elapsed>,
+) -> Result<(), Trouble> {
+    match answer {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Trouble::Smtp(error)),
+        Err(_) => Err(Trouble::Silent),
+    }
+}
+
+/// Knows whether the message's octets are all written, so that the final dot
+/// may have gone out.
+struct Finish<'a> {
+    mail: &'a [u8],
+    done: AtomicBool,
+}
+
+/// Octets written at once.
+const PIECE: usize = 64 * 1024;
+
+impl<'a> Finish<'a> {
+    fn new(mail: &'a [u8]) -> Self {
+        Self {
+            // lettre ends the data with CRLF.CRLF: the message's own last CRLF is its first half.
+            mail: mail.strip_suffix(b"\r\n").unwrap_or(mail),
+            done: AtomicBool::new(false),
+        }
+    }
+
+    /// The octets; when lettre asks for one piece more, the dot comes next.
+    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+        let end = std::iter::from_fn(|| {
+            self.done.store(true, Ordering::Relaxed);
+            None
+        });
+        self.mail.chunks(PIECE).chain(end)
+    }
+
+    /// What is known of a message whose transfer broke.
+    fn broken(&self, reason: &str) -> MailSent {
+        if self.done.load(Ordering::Relaxed) {
+            MailSent::Unknown {
+                reason: reason.to_owned(),
+            }
+        } else {
+            temporary(reason.to_owned())
+        }
+    }
+}
+
+const fn temporary(reason: String) -> MailSent {
+    MailSent::Temporary { reason }
+}
+
+/// What a reply with a 4xx or 5xx code means.
+fn refused(error: &Error) -> MailSent {
+    let reason = said(error);
+    if error.is_permanent() {
+        MailSent::Permanent { reason }
+    } else {
+        temporary(reason)
+    }
+}
+
+/// An error in words: the relay's text cut to 200 characters, without control
+/// characters.
+fn said(error: &Error) -> String {
+    clean(&error.to_string())
+}
+
+fn spoken(response: &Response) -> String {
+    let text: Vec<&str> = response.message().collect();
+    clean(&format!("{} {}", response.code(), text.join(" ")))
+}
+
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// The renderer makes CRLF lines of at most 998 octets; anything else is a
+/// fault of our own that must not reach another server.
+fn check(mail: &[u8]) -> Result<(), &'static str> {
+    if !mail.ends_with(b"\r\n") {
+        return Err("the rendered mail does not end with a line end");
+    }
+    for line in mail.split_inclusive(|&octet| octet == b'\n') {
+        let Some(text) = line.strip_suffix(b"\r\n") else {
+            return Err("the rendered mail has a bare line feed");
+        };
+        if text.iter().any(|octet| matches!(octet, b'\r' | 0)) {
+            return Err("the rendered mail has a bare carriage return or NUL");
+        }
+        if text.len() > 998 {
+            return Err("the rendered mail has a line that is too long");
+        }
+    }
+    Ok(())
+}
