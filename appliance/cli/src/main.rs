@@ -1,4 +1,8 @@
-//! The `chancery` command.
+//! See the library.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chancery_cli::main()
+}

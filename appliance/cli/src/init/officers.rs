@@ -1,0 +1,69 @@
+//! The first officers: their keys, encrypted under a passphrase, and the
+//! public halves in `officers.toml`.
+
+use std::path::Path;
+
+use chancery_policy::directory::Officer;
+use p256::ecdsa::SigningKey;
+use p256::elliptic_curve::rand_core::{CryptoRng, Error, RngCore};
+use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, failed};
+use crate::files;
+
+/// The operating system's randomness, for libraries that want a generator.
+pub(crate) struct System;
+
+impl RngCore for System {
+    fn next_u32(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill_bytes(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill_bytes(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn fill_bytes(&mut self, buffer: &mut [u8]) {
+        // A system without randomness must make no keys.
+        if getrandom::fill(buffer).is_err() {
+            std::process::abort();
+        }
+    }
+
+    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
+        self.fill_bytes(buffer);
+        Ok(())
+    }
+}
+
+impl CryptoRng for System {}
+
+/// A passphrase of 128 random bits.
+pub(crate) fn passphrase() -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new([0; 16]);
+    System.fill_bytes(&mut *bytes);
+    Zeroizing::new(hex::encode(*bytes))
+}
+
+/// Makes a key for every officer: the private one into `folder/ID.key`, the
+/// public one into its entry.
+pub(crate) fn make_keys(officers: &mut [Officer], folder: &Path, passphrase: &str) -> Result<(), Failure> {
+    for officer in officers {
+        let key = SigningKey::random(&mut System);
+        let pem = key
+            .to_pkcs8_encrypted_pem(System, passphrase, LineEnding::LF)
+            .map_err(failed(format!("the key of {}", officer.id)))?;
+        files::create(&folder.join(format!("{}.key", officer.id)), 0o400, pem.as_bytes())?;
+        let public = key
+            .verifying_key()
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(failed(format!("the key of {}", officer.id)))?;
+        officer.key = Some(public);
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! `chancery participant`: the directory.
+
+use std::path::{Path, PathBuf};
+
+use chancery_message::{Channel, ParticipantId};
+use chancery_policy::directory::{Directory, Fingerprint, Participant, TlsEntry};
+use chancery_settings::Settings;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::{Failure, failed};
+use crate::init::authority::{Authority, Use, new_key};
+use crate::init::write_directory;
+use crate::rest::client::ProfileFile;
+use crate::{files, out};
+
+/// Largest document.
+const MOST: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The node's settings.
+    #[arg(long, value_name = "FILE", default_value = "chancery.toml", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists the participants and their usable channels.
+    List,
+    /// Gives a participant of the directory its key for a channel.
+    ///
+    /// rest, siena: makes a key and a client certificate of the node's own
+    /// authority and a client profile in --out. mail: takes the participant's
+    /// OpenPGP certificate. A running node reads the directory again at SIGHUP.
+    Enroll {
+        /// The participant's id.
+        id: ParticipantId,
+        /// The channel.
+        #[arg(long)]
+        channel: Kind,
+        /// The folder for key, certificate and profile (rest, siena).
+        #[arg(long, value_name = "DIR", required_unless_present = "openpgp")]
+        out: Option<PathBuf>,
+        /// The participant's OpenPGP certificate, ASCII-armored (mail).
+        #[arg(long, value_name = "FILE", required_if_eq("channel", "mail"))]
+        openpgp: Option<PathBuf>,
+        /// Its fingerprint, hexadecimal, as the participant told it another way.
+        #[arg(long, value_name = "HEX")]
+        fingerprint: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Rest,
+    Siena,
+    Mail,
+}
+
+pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
+    match &args.command {
+        Command::List => list(&args.config, json),
+        Command::Enroll { id, channel: Kind::Mail, openpgp, fingerprint, .. } => {
+            let file = openpgp.as_deref().ok_or_else(|| Failure::usage("--openpgp FILE"))?;
+            enroll_mail(&args.config, id, &files::text(file, 1 << 20)?, fingerprint.as_deref())?;
+            if json {
+                return out::json(&json!({ "participant": id.as_str(), "channel": "mail" }));
+            }
+            out::line(format_args!("{id} is reached by mail. {RELOAD}"))
+        }
+        Command::Enroll { id, channel, out: folder, .. } => {
+            let folder = folder.as_deref().ok_or_else(|| Failure::usage("--out DIR"))?;
+            let profile = enroll_tls(&args.config, id, *channel, folder)?;
+            if json {
+                return out::json(&json!({ "participant": id.as_str(), "profile": profile }));
+            }
+            out::line(format_args!("{id}: profile {}. {RELOAD}", profile.display()))
+        }
+    }
+}
+
+const RELOAD: &str = "A running node reads the directory again at SIGHUP";
+
+fn list(config: &Path, json: bool) -> Result<(), Failure> {
+    let directory = read(&load(config)?)?;
+    for one in directory.participants() {
+        let channels: Vec<&str> = [
+            ("mail", one.mail.as_ref().is_some_and(|mail| mail.is_usable())),
+            ("siena", one.siena.as_ref().is_some_and(TlsEntry::is_usable)),
+            ("rest", one.rest.as_ref().is_some_and(TlsEntry::is_usable)),
+        ]
+        .into_iter()
+        .filter_map(|(name, usable)| usable.then_some(name))
+        .collect();
+        if json {
+            out::json(&json!({ "id": one.id.as_str(), "name": one.name, "community": one.community, "channels": channels }))?;
+        } else {
+            let channels = if channels.is_empty() { "no key yet".to_owned() } else { channels.join(", ") };
+            out::line(format_args!("{:<24} {:<22} {}", one.id.as_str(), channels, one.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A key and client certificate for a channel over mutual TLS; the path of the
+/// client profile.
+pub(crate) fn enroll_tls(config: &Path, id: &ParticipantId, kind: Kind, folder: &Path) -> Result<PathBuf, Failure> {
+    let settings = load(config)?;
+    let directory = read(&settings)?;
+    let (door, channel, path) = match kind {
+        Kind::Siena => (settings.doors.siena.as_ref(), Channel::Siena, "/siena/v1"),
+        Kind::Rest | Kind::Mail => (settings.doors.rest.as_ref(), Channel::Rest, "/api/v1"),
+    };
+    let door = door.ok_or_else(|| Failure::new(format!("the {channel} door has no section in the settings")))?;
+    if !directory.participants().iter().any(|one| one.id == *id) {
+        return Err(unknown(id));
+    }
+    let base = config.parent().unwrap_or(Path::new("."));
+    let authority = Authority::open(&base.join("ca"))?;
+    let (key, key_pem) = new_key()?;
+    let (certificate, der) = authority.certify(id.as_str(), &[], Use::Client, &key)?;
+    files::folder(folder)?;
+    let name = |end: &str| format!("{id}-{channel}.{end}");
+    files::create(&folder.join(name("key")), 0o400, key_pem.as_bytes())?;
+    files::create(&folder.join(name("pem")), 0o444, certificate.as_bytes())?;
+    let ca = folder.join("ca.pem");
+    if !ca.exists() {
+        files::create(&ca, 0o444, authority.pem().as_bytes())?;
+    }
+    let address = door.listen;
+    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+    let profile = ProfileFile {
+        url: format!("https://{host}:{}{path}", address.port()),
+        certificate: name("pem").into(),
+        key: name("key").into(),
+        ca: "ca.pem".into(),
+    };
+    let text = toml::to_string(&profile).map_err(failed("the profile"))?;
+    let file = folder.join(name("toml"));
+    files::create(&file, 0o600, text.as_bytes())?;
+    let fingerprint = Fingerprint(Sha256::digest(der).into());
+    change(&settings, &directory, id, |one| {
+        let entry = match channel {
+            Channel::Siena => &mut one.siena,
+            Channel::Rest | Channel::Mail => &mut one.rest,
+        };
+        entry.get_or_insert_with(TlsEntry::default).certificates.push(fingerprint);
+        Ok(())
+    })?;
+    Ok(file)
+}
+
+/// A participant's OpenPGP certificate.
+pub(crate) fn enroll_mail(
+    config: &Path,
+    id: &ParticipantId,
+    armored: &str,
+    fingerprint: Option<&str>,
+) -> Result<(), Failure> {
+    if !armored.trim_start().starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+        return Err(Failure::new("not an OpenPGP certificate in ASCII armor: gpg --armor --export ADDRESS"));
+    }
+    let settings = load(config)?;
+    let directory = read(&settings)?;
+    change(&settings, &directory, id, |one| {
+        let mail = one.mail.as_mut().ok_or_else(|| {
+            Failure::new(format!("{id} has no mail address: write [participant.mail] with address and approval first"))
+        })?;
+        mail.openpgp_certificate = Some(armored.to_owned());
+        if let Some(fingerprint) = fingerprint {
+            mail.openpgp_fingerprint = Some(fingerprint.replace(' ', ""));
+        }
+        Ok(())
+    })
+}
+
+fn load(config: &Path) -> Result<Settings, Failure> {
+    Settings::load(config).map_err(|error| Failure::new(error.to_string()))
+}
+
+fn read(settings: &Settings) -> Result<Directory, Failure> {
+    let participants = files::text(&settings.rules.participants, MOST)?;
+    let officers = files::text(&settings.rules.officers, MOST)?;
+    Directory::from_toml(0, &participants, &officers).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Changes the newest version of a participant and writes the directory, if
+/// it is then still whole.
+fn change(
+    settings: &Settings,
+    directory: &Directory,
+    id: &ParticipantId,
+    how: impl FnOnce(&mut Participant) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut participants = directory.participants().to_vec();
+    let one = participants.iter_mut().rev().find(|one| one.id == *id).ok_or_else(|| unknown(id))?;
+    how(one)?;
+    let changed = Directory::new(0, participants, directory.officers().to_vec())
+        .map_err(|error| Failure::new(error.to_string()))?;
+    let folder = settings.rules.participants.parent().unwrap_or(Path::new("."));
+    write_directory(folder, &changed)
+}
+
+fn unknown(id: &ParticipantId) -> Failure {
+    Failure::new(format!("{id} is not in the directory: add it to participants.toml first"))
+}

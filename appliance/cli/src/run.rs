@@ -1,0 +1,108 @@
+//! `chancery run`: the daemons of a node, restarted when they die.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use chancery_ipc::supervise::{Child, Event, Programs, Supervisor, node};
+use chancery_settings::Settings;
+use serde_json::json;
+
+use crate::failure::{Failure, failed};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The node's settings.
+    #[arg(long, value_name = "FILE", default_value = "chancery.toml")]
+    config: PathBuf,
+    /// What the daemons log: a filter such as `info` or `chancery_core=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// The folder of the daemons' programs; without it, that of `chancery` itself.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
+    let folder = programs(args.programs.as_deref())?;
+    let children = children(&args.config, &folder, &args.log)?;
+    let supervisor = Supervisor::new(children).map_err(failed("the daemons"))?;
+    runtime()?
+        .block_on(supervisor.run_with_signals(|event| {
+            // Events go where the daemons' own lines go.
+            let line = if json { as_json(&event).to_string() } else { as_words(&event) };
+            let _told = writeln!(std::io::stderr().lock(), "{line}");
+        }))
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// The daemons of the node with these settings.
+pub(crate) fn children(config: &Path, folder: &Path, log: &str) -> Result<Vec<Child>, Failure> {
+    let settings = Settings::load(config).map_err(|error| Failure::new(error.to_string()))?;
+    let zones = settings.doors.zones();
+    if zones.is_empty() {
+        return Err(Failure::new(format!("no door is open: set one in {}, for example [doors.rest]", config.display())));
+    }
+    let config = std::path::absolute(config).map_err(failed("the settings' path"))?;
+    let env: [(OsString, OsString); 1] = [("RUST_LOG".into(), log.into())];
+    let programs = Programs {
+        folder,
+        config: &config,
+        env: &env,
+    };
+    node(programs, &zones).map_err(failed("the daemons"))
+}
+
+/// Where the daemons' programs are.
+pub(crate) fn programs(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = given {
+        return std::path::absolute(folder).map_err(failed("--programs"));
+    }
+    let here = std::env::current_exe().map_err(failed("the folder of this program"))?;
+    Ok(here.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// The runtime of a command.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(failed("the runtime"))
+}
+
+pub(crate) fn as_words(event: &Event) -> String {
+    match event {
+        Event::Started { name, pid } => format!("{name}: started, process {pid}"),
+        Event::Ready { name } => format!("{name}: serves"),
+        Event::AllReady => "the node serves".to_owned(),
+        Event::Died { name, status, lived } => format!("{name}: ended after {:.1} s ({status})", lived.as_secs_f64()),
+        Event::CannotStart { name, error } => format!("{name}: cannot be started: {error}"),
+        Event::Restarting { name, after } => format!("{name}: starts again in {:.1} s", after.as_secs_f64()),
+        Event::Reloading => "the rules are read again".to_owned(),
+        Event::Stopping => "the node stops".to_owned(),
+        Event::Killing { name } => format!("{name}: did not answer in time and is killed"),
+        Event::Stopped { name, status } => format!("{name}: stopped ({status})"),
+    }
+}
+
+fn as_json(event: &Event) -> serde_json::Value {
+    match event {
+        Event::Started { name, pid } => json!({ "event": "started", "process": name, "pid": pid }),
+        Event::Ready { name } => json!({ "event": "ready", "process": name }),
+        Event::AllReady => json!({ "event": "all-ready" }),
+        Event::Died { name, status, lived } => {
+            json!({ "event": "died", "process": name, "status": status.to_string(), "lived_s": lived.as_secs_f64() })
+        }
+        Event::CannotStart { name, error } => json!({ "event": "cannot-start", "process": name, "error": error }),
+        Event::Restarting { name, after } => {
+            json!({ "event": "restarting", "process": name, "after_s": after.as_secs_f64() })
+        }
+        Event::Reloading => json!({ "event": "reloading" }),
+        Event::Stopping => json!({ "event": "stopping" }),
+        Event::Killing { name } => json!({ "event": "killing", "process": name }),
+        Event::Stopped { name, status } => {
+            json!({ "event": "stopped", "process": name, "status": status.to_string() })
+        }
+    }
+}
