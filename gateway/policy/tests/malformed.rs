@@ -8,12 +8,19 @@
     reason = "a helper of a test that fails ends the test"
 )]
 
+use std::sync::OnceLock;
+
 use chancery_policy::engine::Engine;
 
 const GOOD: &str = r#"{"id":"M1","label_state":"valid","classification":"R-UE","personal_data":false,"purpose":"cyber-crisis","sender_community":"civilian","recipient_community":"civilian","sender_kind":"agency","recipient_kind":"agency","recipient_country":"EU","recipient_clearance":"S-UE","channel_accreditation":"S-UE","crypto_approval":"S-UE","mou_ceiling":"NC","holder_is_originator":true,"addressed":true,"relation":"community","mou":"none"}"#;
 
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::shipped().unwrap())
+}
+
 fn answer(line: &str) -> serde_json::Value {
-    serde_json::from_str(&Engine::shipped().unwrap().decide_line(line)).unwrap()
+    serde_json::from_str(&engine().decide_line(line)).unwrap()
 }
 
 /// `GOOD` with one field set to another JSON value, or left out.
@@ -216,10 +223,9 @@ fn a_line_that_is_no_object_is_g00() {
 fn bytes_that_are_not_utf8_are_g00() {
     let mut line = GOOD.as_bytes().to_vec();
     line[8] = 0xff;
-    let answer: serde_json::Value =
-        serde_json::from_str(&Engine::shipped().unwrap().decide_bytes(&line)).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&engine().decide_bytes(&line)).unwrap();
     assert_eq!(answer["gates"], serde_json::json!(["G00"]));
-    let good = Engine::shipped().unwrap().decide_bytes(GOOD.as_bytes());
+    let good = engine().decide_bytes(GOOD.as_bytes());
     assert!(good.contains("permit"), "{good}");
 }
 
@@ -233,8 +239,6 @@ fn any_text_is_echoed_as_id() {
 
 #[test]
 fn an_answer_is_one_line() {
-    let line = Engine::shipped()
-        .unwrap()
-        .decide_line(&changed("id", Some(r#""a\nb""#)));
+    let line = engine().decide_line(&changed("id", Some(r#""a\nb""#)));
     assert!(!line.contains('\n'));
 }

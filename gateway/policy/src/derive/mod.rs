@@ -109,8 +109,10 @@ pub struct Release<'a> {
     pub consent: Consent,
 }
 
-/// The facts of a release, and what the record cites beside them.
+/// The facts of a release, and what the record cites beside them. Made by
+/// [`facts`] alone.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Derived {
     /// The facts; their `id` is [`fact_id`].
     pub facts: Facts,

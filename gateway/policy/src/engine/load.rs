@@ -12,7 +12,7 @@ use cedar_policy::{
 use miette::Diagnostic;
 
 use super::prepared::Prepared;
-use super::{Engine, Rule, context};
+use super::{Engine, Rule, words};
 use crate::gate::{CATALOGUE, Effect, Gate};
 use crate::texts::{PolicyTexts, SCHEMA};
 
@@ -89,7 +89,7 @@ pub(super) fn load(texts: &PolicyTexts, completeness: Completeness) -> Result<En
     }
     loading.validate(schema, &policies);
     let rules = loading.prepare(&policies);
-    let words = match context::Words::new() {
+    let words = match words::Words::new() {
         Ok(words) => words,
         Err(what) => {
             loading.problem("facts.cedarschema", None, what);

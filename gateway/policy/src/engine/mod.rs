@@ -1,9 +1,10 @@
 //! The decision: code and rule text, both must agree to permit.
 
-mod context;
+mod attributes;
 mod line;
 mod load;
 mod prepared;
+mod words;
 
 use cedar_policy::{Authorizer, Decision as CedarDecision, Entities, PolicySet};
 use chancery_label::{HandlingCode, Level};
@@ -25,7 +26,7 @@ pub struct Engine {
     /// The whole set, as it was validated.
     policies: PolicySet,
     rules: Vec<prepared::Prepared>,
-    words: context::Words,
+    words: words::Words,
     authorizer: Authorizer,
     nothing: Entities,
     hash: [u8; 32],
@@ -147,7 +148,7 @@ impl Engine {
             authorizer: &self.authorizer,
             nothing: &self.nothing,
         };
-        let packed = context::pack(facts);
+        let packed = attributes::pack(facts);
         let mut fired = Vec::new();
         let mut alarms = Vec::new();
         for one in &self.rules {
@@ -173,7 +174,7 @@ impl Engine {
     /// # Errors
     /// When the facts cannot be put to Cedar, or a rule fails.
     pub fn allows_as_a_whole(&self, facts: &Facts) -> Result<bool, Alarm> {
-        let all: Vec<_> = context::ATTRIBUTES.iter().map(|one| one.name).collect();
+        let all: Vec<_> = attributes::ATTRIBUTES.iter().map(|one| one.name).collect();
         let request = self
             .words
             .request(facts, &all)

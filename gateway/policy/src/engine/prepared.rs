@@ -12,7 +12,8 @@ use cedar_policy::{Authorizer, Entities, Policy, PolicySet};
 use serde_json::Value;
 
 use super::Rule;
-use super::context::{self, ATTRIBUTES, LIST, Words};
+use super::attributes::{self, ATTRIBUTES, LIST};
+use super::words::Words;
 use crate::facts::{Country, Facts};
 
 /// Most answers that are kept for one rule; beyond that it is asked each time.
@@ -57,14 +58,14 @@ impl Prepared {
             rule,
             id: policy.id().to_string(),
             alone,
-            mask: context::mask(&reads),
+            mask: attributes::mask(&reads),
             reads_list: reads.contains(&LIST),
             reads,
             kept: RwLock::default(),
         })
     }
 
-    /// Whether it fires on these facts; `packed` is [`context::pack`] of them.
+    /// Whether it fires on these facts; `packed` is [`attributes::pack`] of them.
     pub(super) fn fires(
         &self,
         facts: &Facts,
