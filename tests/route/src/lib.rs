@@ -1,0 +1,302 @@
+//! The way of a message in one process: the real stages and the real store,
+//! with keys in memory and a clock that the test moves. The daemons with a real
+//! token are tested in `tests/flow`.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "builders of tests: what cannot be built fails the test"
+)]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chancery_hsm_api::{ContentKey, ContentKeys, KekId, KeyError, KeyErrorKind, WrapScheme, WrappedKey};
+use chancery_label::{Label, Level};
+use chancery_message::{
+    AssertedLabel, CertificateEvidence, Channel, Clock, Entropy, EntropyError, Inbound, Intent, LabelSource, Operation,
+    Parsed, PeerEvidence, Precedence, Purpose, RecipientRole, RequestedRecipient, SignatureEvidence, Submission, Text,
+    Timestamp, TransportEvidence,
+};
+use chancery_pipeline::gateway::{Gateway, Node, StageError};
+use chancery_pipeline::outcome::{Outcome, Verdicts};
+use chancery_pipeline::rules::Rules;
+use chancery_pipeline::stages::accept::accept;
+use chancery_pipeline::vault;
+use chancery_policy::derive::Thresholds;
+use chancery_policy::directory::{Directory, Fingerprint};
+use chancery_policy::engine::Engine;
+use chancery_policy::mou::Register;
+use chancery_policy::shipped;
+use chancery_seal::{IndexKey, RowKey};
+use chancery_store::{Store, StoreConfig};
+use p256::ecdsa::SigningKey;
+use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+
+/// Noon on the day of the demo's agreements.
+pub const NOON: &str = "2026-11-22T12:00:00Z";
+
+/// A clock that stands until it is moved.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, span: Duration) {
+        self.0
+            .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Bytes that never repeat.
+#[derive(Default)]
+pub struct TestEntropy(AtomicU64);
+
+impl Entropy for TestEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        for chunk in buffer.chunks_mut(8) {
+            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            let mixed = (next ^ (next >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            chunk.copy_from_slice(&mixed.to_be_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// Content keys behind handles: a blob is useless without this value, and
+/// belongs to one KEK.
+#[derive(Default)]
+pub struct TestKeys {
+    keys: Mutex<HashMap<Vec<u8>, (KekId, ContentKey)>>,
+    entropy: TestEntropy,
+}
+
+impl TestKeys {
+    fn wrap(&self, kek: &KekId, key: ContentKey) -> WrappedKey {
+        let mut blob = vec![0; 40];
+        self.entropy.fill(&mut blob).unwrap();
+        self.keys.lock().unwrap().insert(blob.clone(), (kek.clone(), key));
+        WrappedKey {
+            kek: kek.clone(),
+            generation: 1,
+            scheme: WrapScheme::AesKw,
+            blob,
+        }
+    }
+}
+
+impl ContentKeys for TestKeys {
+    fn new_content_key(&self, kek: &KekId) -> Result<(ContentKey, WrappedKey), KeyError> {
+        let mut bytes = [0; 32];
+        self.entropy.fill(&mut bytes).unwrap();
+        let key = ContentKey::new(bytes);
+        Ok((key.clone(), self.wrap(kek, key)))
+    }
+
+    fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<ContentKey, KeyError> {
+        match self.keys.lock().unwrap().get(&wrapped.blob) {
+            Some((kek, key)) if *kek == wrapped.kek => Ok(key.clone()),
+            _ => Err(KeyError::new(KeyErrorKind::Data, "unwrap", "not of this key")),
+        }
+    }
+
+    fn rewrap_key(&self, wrapped: &WrappedKey, to: &KekId) -> Result<WrappedKey, KeyError> {
+        let key = self.unwrap_key(wrapped)?;
+        Ok(self.wrap(to, key))
+    }
+}
+
+/// A gateway with the example participants, in a temporary folder.
+pub struct World {
+    pub gateway: Gateway,
+    pub clock: Arc<TestClock>,
+    pub officers: HashMap<String, SigningKey>,
+    pub database: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// The certificate of an example participant on a channel, as its door would see it.
+pub fn fingerprint(participant: &str) -> [u8; 32] {
+    let mut bytes = [0x5A; 32];
+    for (place, byte) in participant.bytes().enumerate() {
+        bytes[place % 32] ^= byte.rotate_left(u32::try_from(place % 7).unwrap());
+    }
+    bytes
+}
+
+impl World {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("chancery.db");
+        let config = StoreConfig {
+            create: true,
+            ..StoreConfig::default()
+        };
+        let log = "chancery/test".parse().unwrap();
+        let store = Store::open_sqlite(&database, &log, &config).unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(Timestamp::parse(NOON).unwrap().as_micros())));
+        let mut officers = HashMap::new();
+        let rules = rules(0, &mut officers, |_| {});
+        let gateway = Gateway::new(
+            Arc::new(store),
+            Arc::new(TestKeys::default()),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(TestEntropy::default()),
+            RowKey::new([7; 32]),
+            IndexKey::new([8; 32]),
+            node(),
+            rules,
+        );
+        Self {
+            gateway,
+            clock,
+            officers,
+            database,
+            _folder: folder,
+        }
+    }
+
+    /// Submits as a participant on a channel, as door and reader would.
+    pub fn submit(&self, sender: &str, channel: Channel, submission: Submission) -> Result<Outcome, StageError> {
+        self.submit_keyed(sender, channel, submission, None)
+    }
+
+    pub fn submit_keyed(
+        &self,
+        sender: &str,
+        channel: Channel,
+        submission: Submission,
+        key: Option<&str>,
+    ) -> Result<Outcome, StageError> {
+        let held = vault::hold(&self.gateway, b"the original bytes").unwrap();
+        let inbound = Inbound {
+            peer: peer(sender, channel),
+            operation: Operation::Send,
+            idempotency_key: key.map(str::to_owned),
+            envelope_to: Vec::new(),
+            envelope_from: None,
+        };
+        accept(&self.gateway, &inbound, held, Parsed::Whole(Box::new(submission)))
+    }
+
+    /// Submits what must be accepted.
+    pub fn accepted(&self, sender: &str, channel: Channel, submission: Submission) -> Verdicts {
+        match self.submit(sender, channel, submission).unwrap() {
+            Outcome::Accepted(verdicts) => verdicts,
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn node() -> Node {
+    Node {
+        name: "test".to_owned(),
+        mail_domain: "gateway.example".to_owned(),
+        floors: Channel::ALL.map(|channel| (channel, Label::default())),
+        europol: Some("europol-ec3".parse().unwrap()),
+        aggregate_portions: 10,
+        max_attachment: 1024 * 1024 * 1024,
+        max_mail: 50 * 1024 * 1024,
+        upload_lifetime: Duration::from_secs(24 * 3600),
+        delivery_lifetime: Duration::from_secs(72 * 3600),
+    }
+}
+
+/// The example rules with keys for everybody, changed by `change`.
+pub fn rules(epoch: u64, officers: &mut HashMap<String, SigningKey>, change: impl FnOnce(&mut Vec<chancery_policy::directory::Participant>)) -> Rules {
+    let examples = shipped::directory(epoch).unwrap();
+    let mut participants = examples.participants().to_vec();
+    for participant in &mut participants {
+        let own = Fingerprint(fingerprint(participant.id.as_str()));
+        for entry in [&mut participant.rest, &mut participant.siena].into_iter().flatten() {
+            entry.certificates = vec![own.clone()];
+        }
+        if let Some(mail) = &mut participant.mail {
+            mail.openpgp_fingerprint = Some("A".repeat(40));
+            mail.openpgp_certificate = Some("example".to_owned());
+        }
+    }
+    change(&mut participants);
+    let mut people = examples.officers().to_vec();
+    for (place, officer) in people.iter_mut().enumerate() {
+        let key = officers.entry(officer.id.to_string()).or_insert_with(|| {
+            let mut bytes = [1; 32];
+            bytes[31] = u8::try_from(place + 1).unwrap();
+            SigningKey::from_slice(&bytes).unwrap()
+        });
+        officer.key = Some(key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap());
+    }
+    let directory = Directory::new(epoch, participants, people).unwrap();
+    let register: Register = shipped::register(&directory).unwrap();
+    Rules::new(
+        directory,
+        register,
+        Arc::new(Engine::shipped().unwrap()),
+        Thresholds::default(),
+    )
+}
+
+pub fn peer(participant: &str, channel: Channel) -> PeerEvidence {
+    PeerEvidence {
+        channel,
+        transport: TransportEvidence::MutualTls {
+            certificate: CertificateEvidence {
+                fingerprint: fingerprint(participant),
+                spki: [0; 32],
+                not_after: Timestamp::parse("2030-01-01T00:00:00Z").unwrap(),
+            },
+            group: "X25519MLKEM768".to_owned(),
+        },
+        address: "192.0.2.1:4711".to_owned(),
+    }
+}
+
+/// A small message.
+pub fn message(to: &[&str], level: Level) -> Submission {
+    Submission {
+        intent: Intent::Send,
+        claimed_sender: None,
+        recipients: to
+            .iter()
+            .map(|name| RequestedRecipient {
+                name: (*name).to_owned(),
+                role: RecipientRole::To,
+            })
+            .collect(),
+        subject: Text::new("Fictitious subject"),
+        body: Text::new("Fictitious text.\n"),
+        attachments: Vec::new(),
+        label: AssertedLabel::Valid {
+            label: Label::of(level),
+            source: LabelSource::Field,
+        },
+        signature: SignatureEvidence::Absent,
+        precedence: Precedence::Routine,
+        purpose: Some(Purpose::CyberCrisis),
+        personal_data: Some(false),
+        originator: None,
+        derived_from: Vec::new(),
+        reference: None,
+        in_reply_to: None,
+        evaluation: None,
+        external_id: None,
+        siena: None,
+    }
+}
