@@ -1,0 +1,34 @@
+//! One room for each table: what is written to it, what is read from it.
+//!
+//! Inserts take many rows, so that a batch of steps becomes a few statements.
+//! Updates name the version that they replace; where it is not there, nothing
+//! changes and the step is in conflict.
+
+pub(crate) mod audit;
+pub(crate) mod body;
+pub(crate) mod case;
+pub(crate) mod column;
+pub(crate) mod delivery;
+pub(crate) mod document;
+pub(crate) mod lookup;
+pub(crate) mod message;
+pub(crate) mod node;
+pub(crate) mod once;
+
+/// Rows of one INSERT: far below the number of parameters that either
+/// database takes (32,766 and 65,535, at up to 15 columns).
+pub(crate) const CHUNK: usize = 256;
+
+/// Inserts rows into a table; a taken key is a duplicate of `$what`.
+macro_rules! insert_rows {
+    ($db:expr, $table:path, $rows:expr, $what:literal) => {{
+        for chunk in $rows.chunks($crate::tables::CHUNK) {
+            $crate::connection::each!($db, c => {
+                diesel::insert_into($table).values(chunk).execute(c)
+            })
+            .map_err(|error| $crate::fault::Fault::from(error).in_table($what))?;
+        }
+        Ok(())
+    }};
+}
+pub(crate) use insert_rows;

@@ -1,0 +1,329 @@
+//! One transaction: many steps become few statements.
+
+use chancery_audit::{Hash, Record, leaf_hash};
+use chancery_pipeline::ports::{Committed, Guard, LedgerError, Step, Write};
+
+use super::{Answers, Job, Outcome, Work, Writer};
+use crate::connection::Db;
+use crate::fault::{Done, Fault};
+use crate::probe::{Act, Point};
+use crate::tables::{audit, body, case, column, delivery, document, lookup, message, node, once};
+
+/// How the steps of a batch share their transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Rows of all steps together. A step that fails ends the attempt.
+    Grouped,
+    /// Each step in a savepoint. A step that fails is taken out.
+    Savepoints,
+}
+
+/// Why an attempt ended without an answer for each step.
+pub(super) enum Stop {
+    /// A step failed; which one is not known.
+    Step(Fault),
+    /// The connection was lost before COMMIT was sent.
+    Lost(Fault),
+    /// It concerns all steps alike.
+    All(Fault),
+    /// COMMIT was sent, its answer did not come.
+    Unknown(Outcome, Answers, String),
+}
+
+/// Rows that wait to be inserted, and updates that wait for them.
+#[derive(Default)]
+struct Rows<'a> {
+    messages: Vec<message::Put<'a>>,
+    bodies: Vec<body::Put<'a>>,
+    deliveries: Vec<delivery::Put<'a>>,
+    segments: Vec<body::PutSegment<'a>>,
+    cases: Vec<case::Put<'a>>,
+    votes: Vec<case::PutVote<'a>>,
+    lookups: Vec<lookup::Put<'a>>,
+    keys: Vec<once::PutKey<'a>>,
+    nonces: Vec<once::PutNonce<'a>>,
+    documents: Vec<document::Put<'a>>,
+    leaves: Vec<audit::Put<'a>>,
+    updates: Vec<Update<'a>>,
+}
+
+enum Update<'a> {
+    Message(message::Put<'a>),
+    Delivery(delivery::Put<'a>),
+    Body(body::Put<'a>),
+    Case(case::Put<'a>),
+}
+
+/// Where log and epoch stand within the transaction.
+#[derive(Clone, Copy)]
+struct Books {
+    seq: u64,
+    epoch: u64,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Tries a batch in one transaction.
+    pub(super) fn attempt(&mut self, jobs: &[Job], mode: Mode) -> Result<Answers, Stop> {
+        self.settle().map_err(|error| Stop::All(Fault::Refused(reason(error))))?;
+        let registration = self.published.numbers_to_reserve();
+        let tree = self.published.tree();
+        let claim = self.session.claim().clone();
+        let db = self.session.db().map_err(Stop::Lost)?;
+        let begun = db
+            .begin()
+            .and_then(|()| node::advance(db, &claim, registration))
+            .and_then(|()| node::epoch(db));
+        let epoch = begun.map_err(|fault| undo(db, fault, Stop::All))?;
+        let first = Books { seq: tree.size(), epoch };
+        let mut batch = Batch { log: &self.log, log_id: &claim.log_id, books: first, hashes: Vec::new() };
+        let answers = batch.apply(db, jobs, mode).map_err(|fault| undo(db, fault, Stop::Step))?;
+        self.published.saw_epoch(epoch);
+
+        if answers.iter().all(Result::is_err) {
+            // Nothing to write: the books stay as they were, too.
+            return match db.rollback() {
+                Ok(()) => Ok(answers),
+                Err(fault) => Err(Stop::Lost(fault)),
+            };
+        }
+        if batch.books.epoch != epoch {
+            node::set_epoch(db, batch.books.epoch).map_err(|fault| undo(db, fault, Stop::All))?;
+        }
+        let outcome = Outcome { staged: tree.stage(&batch.hashes), epoch: batch.books.epoch, registration };
+        // Or publishing would have to copy it.
+        drop(tree);
+
+        if self.probes.at(Point::BeforeCommit) == Act::Lose {
+            return Err(Stop::Unknown(outcome, answers, "lost before COMMIT, for a test".into()));
+        }
+        if let Err(fault) = db.commit() {
+            return Err(Stop::Unknown(outcome, answers, reason(fault.into())));
+        }
+        if self.probes.at(Point::AfterCommit) == Act::Lose {
+            return Err(Stop::Unknown(outcome, answers, "lost after COMMIT, for a test".into()));
+        }
+        self.session.advance();
+        self.publish(outcome).map_err(|error| Stop::All(Fault::Damaged(reason(error))))?;
+        Ok(answers)
+    }
+}
+
+/// Rolls back; a connection that cannot is lost.
+fn undo(db: &mut Db, fault: Fault, otherwise: fn(Fault) -> Stop) -> Stop {
+    match (db.rollback(), fault) {
+        (_, fault @ Fault::Lost(_)) => Stop::Lost(fault),
+        (Ok(()), fault) => otherwise(fault),
+        // SQLite has rolled back by itself where the disk is full.
+        (Err(Fault::Refused(_)), fault) => otherwise(fault),
+        (Err(_), fault) => Stop::Lost(fault),
+    }
+}
+
+fn reason(error: LedgerError) -> String {
+    match error {
+        LedgerError::Unavailable(text) | LedgerError::UnknownOutcome(text) | LedgerError::Corrupt(text) => text,
+        other => other.to_string(),
+    }
+}
+
+// === one transaction's steps ===
+
+struct Batch<'b> {
+    log: &'b chancery_audit::LogId,
+    log_id: &'b str,
+    books: Books,
+    /// Leaf hashes of the steps that are in.
+    hashes: Vec<Hash>,
+}
+
+/// Why a step is not in.
+enum Stopped {
+    /// A guard does not hold; nothing was touched.
+    Guard,
+    Fault(Fault),
+}
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl<'b> Batch<'b> {
+    fn apply(&mut self, db: &mut Db, jobs: &'b [Job], mode: Mode) -> Done<Answers> {
+        let mut rows = Rows::default();
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            answers.push(match mode {
+                Mode::Grouped => match self.add(db, &job.work, &mut rows) {
+                    Ok(committed) => Ok(committed),
+                    Err(Stopped::Guard) => Err(LedgerError::Conflict),
+                    Err(Stopped::Fault(fault)) => return Err(fault),
+                },
+                Mode::Savepoints => self.add_in_savepoint(db, &job.work)?,
+            });
+        }
+        rows.flush(db)?;
+        Ok(answers)
+    }
+
+    fn add_in_savepoint(&mut self, db: &mut Db, work: &'b Work) -> Done<Result<Committed, LedgerError>> {
+        let (books, leaves) = (self.books, self.hashes.len());
+        db.run("SAVEPOINT step")?;
+        let mut rows = Rows::default();
+        let added = match self.add(db, work, &mut rows) {
+            Ok(committed) => rows.flush(db).map(|()| committed),
+            Err(Stopped::Guard) => Err(Fault::Conflict),
+            Err(Stopped::Fault(fault)) => Err(fault),
+        };
+        match added {
+            Ok(committed) => {
+                db.run("RELEASE SAVEPOINT step")?;
+                Ok(Ok(committed))
+            }
+            Err(fault @ Fault::Lost(_)) => Err(fault),
+            Err(fault) => {
+                self.books = books;
+                self.hashes.truncate(leaves);
+                // Where the whole transaction is gone this fails, and the
+                // steps are tried one by one.
+                db.run("ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step").map_err(|_| fault.clone())?;
+                Ok(Err(explain(db, work, fault)?))
+            }
+        }
+    }
+
+    /// Puts a step's rows and leaves with the others.
+    fn add(&mut self, db: &mut Db, work: &'b Work, rows: &mut Rows<'b>) -> Result<Committed, Stopped> {
+        let first_seq = self.books.seq;
+        match work {
+            Work::Step(step) => self.add_step(db, step, rows)?,
+            Work::Checkpoint(stored) => audit::insert_checkpoint(db, self.log_id, stored)?,
+            Work::Reserve => {}
+        }
+        Ok(Committed { first_seq, epoch: self.books.epoch })
+    }
+
+    fn add_step(&mut self, db: &mut Db, step: &'b Step, rows: &mut Rows<'b>) -> Result<(), Stopped> {
+        let holds = |guard: &Guard| match guard {
+            Guard::Epoch(epoch) => *epoch == self.books.epoch,
+        };
+        if !step.guards.iter().all(holds) {
+            return Err(Stopped::Guard);
+        }
+        for write in &step.writes {
+            rows.add(db, write)?;
+            if matches!(write, Write::InsertDocument(_)) {
+                self.books.epoch += 1;
+            }
+        }
+        for event in &step.events {
+            let record = Record::new(self.log, self.books.seq, event.clone()).encode();
+            let hash = leaf_hash(&record);
+            rows.leaves.push(audit::Put {
+                log_id: self.log_id,
+                seq: column::number(self.books.seq)?,
+                leaf_hash: hash.to_vec(),
+                message: event.message.as_ref().map(|id| id.as_bytes().as_slice()),
+                delivery: event.delivery.as_ref().map(|id| id.as_bytes().as_slice()),
+                record,
+            });
+            self.hashes.push(hash);
+            self.books.seq += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A step's failure as its caller is told it: with the message that holds what
+/// is taken.
+fn explain(db: &mut Db, work: &Work, fault: Fault) -> Done<LedgerError> {
+    let (Work::Step(step), Fault::Duplicate(what)) = (work, &fault) else { return Ok(fault.into()) };
+    let mut holder = None;
+    for write in &step.writes {
+        holder = match write {
+            Write::InsertMessage(row) if *what == "message" => message::get(db, &row.id)?.map(|row| row.id),
+            Write::InsertIndex { kind, digest, message, .. } if *what == "index" => {
+                let taken = lookup::find(db, *kind, digest)?;
+                match lookup::holder(db, *kind, digest)? {
+                    Some(one) => Some(one),
+                    None => taken.contains(message).then_some(*message),
+                }
+            }
+            Write::InsertIdempotency(row) if *what == "idempotency" => {
+                once::key(db, &row.participant, &row.key)?.map(|row| row.message)
+            }
+            _ => None,
+        };
+        if holder.is_some() {
+            break;
+        }
+    }
+    Ok(LedgerError::Duplicate { what, message: holder })
+}
+
+// === impl Rows ===
+
+impl<'b> Rows<'b> {
+    fn add(&mut self, db: &mut Db, write: &'b Write) -> Done {
+        match write {
+            Write::InsertMessage(row) => self.messages.push(first(row.version, row.as_ref())?),
+            Write::UpdateMessage(row) => self.updates.push(Update::Message(row.as_ref().try_into()?)),
+            Write::InsertDelivery(row) => self.deliveries.push(first(row.version, row.as_ref())?),
+            Write::UpdateDelivery(row) => self.updates.push(Update::Delivery(row.as_ref().try_into()?)),
+            Write::InsertBody(row) => self.bodies.push(first(row.version, row.as_ref())?),
+            Write::UpdateBody(row) => self.updates.push(Update::Body(row.as_ref().try_into()?)),
+            Write::InsertSegment(row) => self.segments.push(row.into()),
+            Write::InsertCase(row) => self.cases.push(first(row.version, row.as_ref())?),
+            Write::UpdateCase(row) => self.updates.push(Update::Case(row.as_ref().try_into()?)),
+            Write::InsertVote(row) => self.votes.push(row.as_ref().into()),
+            Write::InsertIndex { kind, digest, message, unique } => {
+                self.lookups.push(lookup::Put::new(*kind, digest, message, *unique));
+            }
+            Write::InsertIdempotency(row) => self.keys.push(row.as_ref().into()),
+            Write::InsertNonce(nonce) => self.nonces.push(nonce.into()),
+            Write::InsertDocument(row) => self.documents.push(row.as_ref().into()),
+            // What is inserted after a deletion must meet it, what was before must be met by it.
+            Write::DeleteBody(id) => {
+                std::mem::take(self).flush(db)?;
+                body::delete(db, id)?;
+            }
+            Write::ForgetIdempotency(until) => {
+                std::mem::take(self).flush(db)?;
+                once::forget_keys(db, *until)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows before those that refer to them, updates last: no update makes an
+    /// insert possible that was not before.
+    fn flush(self, db: &mut Db) -> Done {
+        message::insert(db, &self.messages)?;
+        body::insert(db, &self.bodies)?;
+        delivery::insert(db, &self.deliveries)?;
+        body::insert_segments(db, &self.segments)?;
+        case::insert(db, &self.cases)?;
+        case::insert_votes(db, &self.votes)?;
+        lookup::insert(db, &self.lookups)?;
+        once::insert_keys(db, &self.keys)?;
+        once::insert_nonces(db, &self.nonces)?;
+        document::insert(db, &self.documents)?;
+        for update in &self.updates {
+            match update {
+                Update::Message(row) => message::update(db, row)?,
+                Update::Delivery(row) => delivery::update(db, row)?,
+                Update::Body(row) => body::update(db, row)?,
+                Update::Case(row) => case::update(db, row)?,
+            }
+        }
+        audit::insert(db, &self.leaves)
+    }
+}
+
+/// A new row; its version is 1, or it was not made for this.
+fn first<'b, R, P: TryFrom<&'b R, Error = Fault>>(version: u64, row: &'b R) -> Done<P> {
+    if version == 1 { row.try_into() } else { Err(Fault::Conflict) }
+}
