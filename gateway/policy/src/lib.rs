@@ -1,6 +1,6 @@
 //! The release decision: facts, gates, permits, the directory, agreements, review.
 //!
-//! One question, asked for every recipient: may this go to them? [`derive`]
+//! One question, asked for every recipient: may this go to them? [`mod@derive`]
 //! makes the [`facts`] that the answer depends on, [`engine`] answers it from
 //! code and rule text, [`review`] counts the votes where people must judge, and
 //! [`release`] gives the [`permit`] that is the only key to plaintext.

@@ -18,7 +18,7 @@ use crate::gate::{Effect, Gate};
 use crate::lattice;
 use crate::texts::PolicyTexts;
 
-pub use load::PolicyError;
+pub use load::{PolicyError, Problem};
 
 /// A loaded policy set, ready to decide.
 #[derive(Debug)]
