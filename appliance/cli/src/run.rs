@@ -44,7 +44,8 @@ pub(crate) fn children(config: &Path, folder: &Path, log: &str) -> Result<Vec<Ch
         return Err(Failure::new(format!("no door is open: set one in {}, for example [doors.rest]", config.display())));
     }
     let config = std::path::absolute(config).map_err(failed("the settings' path"))?;
-    let env: [(OsString, OsString); 1] = [("RUST_LOG".into(), log.into())];
+    // The custodian reads the one, the others the other.
+    let env: [(OsString, OsString); 2] = [("RUST_LOG".into(), log.into()), ("CHANCERY_LOG".into(), log.into())];
     let programs = Programs {
         folder,
         config: &config,
