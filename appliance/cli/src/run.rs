@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use chancery_ipc::supervise::{Child, Event, Programs, Supervisor, node};
+use chancery_ipc::Command;
 use chancery_settings::Settings;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::failure::{Failure, failed};
 
@@ -21,19 +23,39 @@ pub(crate) struct Args {
     /// The folder of the daemons' programs; without it, that of `chancery` itself.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// Stops when standard input ends too: for who starts it and may die.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     let folder = programs(args.programs.as_deref())?;
     let children = children(&args.config, &folder, &args.log)?;
     let supervisor = Supervisor::new(children).map_err(failed("the daemons"))?;
+    let tell = |event: Event| {
+        // Events go where the daemons' own lines go.
+        let line = if json { as_json(&event).to_string() } else { as_words(&event) };
+        let _told = writeln!(std::io::stderr().lock(), "{line}");
+    };
     runtime()?
-        .block_on(supervisor.run_with_signals(|event| {
-            // Events go where the daemons' own lines go.
-            let line = if json { as_json(&event).to_string() } else { as_words(&event) };
-            let _told = writeln!(std::io::stderr().lock(), "{line}");
-        }))
+        .block_on(async {
+            if args.until_input_ends {
+                supervisor.run(until_input_ends(), tell).await
+            } else {
+                supervisor.run_with_signals(tell).await
+            }
+        })
         .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Orders: stop when standard input ends.
+fn until_input_ends() -> mpsc::Receiver<Command> {
+    let (send, orders) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let _ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _told = send.blocking_send(Command::Stop);
+    });
+    orders
 }
 
 /// The daemons of the node with these settings.

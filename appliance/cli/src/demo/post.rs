@@ -1,0 +1,231 @@
+//! Sends one message, does what people do about it, and looks what came out
+//! at the other end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chancery_audit::{EventKind, Record};
+use chancery_hsm_api::DoorZone;
+use chancery_machine::SystemClock;
+use chancery_message::Clock as _;
+use chancery_pipeline::officers::Request;
+use chancery_policy::approval::Vote;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::stories::{Expect, People, Story};
+use super::world::{DOMAIN, MAIL, World};
+use super::{far, mail};
+use crate::failure::{Failure, failed};
+use crate::officers::text;
+use crate::{audit, rest, review};
+
+/// How long a step may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of a message.
+pub(super) struct Told {
+    /// Its id.
+    pub(super) message: String,
+    /// All records about it.
+    pub(super) records: Vec<Record>,
+    /// The records about what its recipient passed on.
+    pub(super) onward: Vec<Record>,
+    /// The recipient has its text.
+    pub(super) arrived: bool,
+    /// By mail: gpg calls the gateway's signature good.
+    pub(super) signature_good: Option<bool>,
+}
+
+/// Plays one story.
+pub(super) async fn play(world: &mut World, story: &Story) -> Result<Told, Failure> {
+    let canary = world.canary()?;
+    let message = send(world, story, &canary).await?;
+    match story.people {
+        People::Approve(officers) => approve(world, &message, officers).await?,
+        People::GiveLabel(officer, label) => {
+            let desk = world.officer(officer)?;
+            review::give_label(&desk, &message, label).await?;
+        }
+        People::Nothing | People::Forward(_) => {}
+    }
+    let mut told = Told {
+        message,
+        records: Vec::new(),
+        onward: Vec::new(),
+        arrived: false,
+        signature_good: None,
+    };
+    if !matches!(story.expect, Expect::Refused(_)) {
+        receive(world, story, &canary, &mut told).await?;
+    }
+    let auditor = world.officer("farid")?;
+    told.records = records(&audit::story(&auditor, &told.message).await?)?;
+    Ok(told)
+}
+
+fn records(lines: &[Bytes]) -> Result<Vec<Record>, Failure> {
+    lines.iter().map(|line| Record::parse(line).map_err(failed("a record of the log"))).collect()
+}
+
+async fn send(world: &mut World, story: &Story, canary: &str) -> Result<String, Failure> {
+    let subject = format!("{}, {canary}", story.name);
+    let body = format!("{}\nThe word to search for is {canary}.\n", story.shows);
+    match story.by {
+        DoorZone::Rest => {
+            let mut submission = json!({
+                "to": [story.to], "subject": subject, "body": body, "personal_data": false,
+            });
+            if let (Some(fields), Some(label)) = (submission.as_object_mut(), story.label) {
+                let mut parts = json!({ "level": label.level, "handling": label.handling });
+                if let (Some(parts), Some(tlp)) = (parts.as_object_mut(), label.tlp) {
+                    parts.insert("tlp".to_owned(), json!(tlp));
+                }
+                fields.insert("label".to_owned(), parts);
+                fields.extend(story.purpose.map(|purpose| ("purpose".to_owned(), json!(purpose))));
+            }
+            let answer = rest::submit(world.client(story.from)?, "/messages", &submission, None).await?;
+            id_in(text(&answer, "id"))
+        }
+        DoorZone::Siena => {
+            let document = far::siena_message(story, &subject, &body);
+            let headers = [("content-type", "application/xml")];
+            let client = world.client(story.from)?;
+            let answer = client.request(Method::POST, "/messages", &headers, document.into()).await?;
+            let answered = String::from_utf8_lossy(&answer.body).into_owned();
+            let id = far::element(&answered, "messageId").or_else(|| far::attribute(&answered, "quarantined", "id"));
+            id.ok_or_else(|| {
+                let why = far::element(&answered, "detail").unwrap_or_default();
+                Failure::new(format!("the SIENA-style door answered {}: {why}", answer.status))
+            })
+        }
+        DoorZone::Mail => send_mail(world, story, canary, &subject, &body).await,
+    }
+}
+
+fn id_in(id: &str) -> Result<String, Failure> {
+    if id.is_empty() {
+        return Err(Failure::new("the gateway's answer names no message"));
+    }
+    Ok(id.to_owned())
+}
+
+/// By mail the answer names no id that a program could rely on: the auditor
+/// sees which message is new.
+async fn send_mail(world: &mut World, story: &Story, canary: &str, subject: &str, body: &str) -> Result<String, Failure> {
+    let auditor = world.officer("farid")?;
+    let mut seen = world.next_record;
+    while let Some(last) = page(&auditor, seen).await?.last() {
+        seen = last.seq + 1;
+    }
+    let correspondent = world.mail.as_ref().ok_or_else(|| Failure::new("the demo has no mail"))?;
+    let inner = mail::inner(story.label.map(|label| label.marking), subject, &body.replace('\n', "\r\n"));
+    let sealed = correspondent.gpg.seal(&correspondent.gateway_key, &inner)?;
+    let to = format!("{}@{DOMAIN}", story.to);
+    let now = SystemClock.now();
+    // Not the canary: what travels outside may be seen by all.
+    let id = format!("m{}", now.as_micros());
+    let outer = mail::outer(MAIL.1, &to, &id, &rfc5322(now.as_micros())?, &sealed);
+    debug_assert!(!outer.windows(canary.len()).any(|part| part == canary.as_bytes()));
+    correspondent.relay.send(world.smtp, MAIL.1, &to, outer).await?;
+    let mut found = None;
+    while found.is_none() {
+        let page = page(&auditor, seen).await?;
+        let Some(last) = page.last() else {
+            return Err(Failure::new("the log has no record of the mail"));
+        };
+        seen = last.seq + 1;
+        found = page
+            .iter()
+            .filter(|record| matches!(record.event.kind, EventKind::MessageRegistered | EventKind::MessageQuarantined))
+            .find_map(|record| record.event.message);
+    }
+    world.next_record = seen;
+    id_in(&found.map(|id| id.to_string()).unwrap_or_default())
+}
+
+async fn page(auditor: &crate::officers::Officer, from: u64) -> Result<Vec<Record>, Failure> {
+    records(&auditor.order(Request::AuditLeaves { from, limit: 1000 }).await?)
+}
+
+fn rfc5322(micros: i64) -> Result<String, Failure> {
+    let at = time::OffsetDateTime::from_unix_timestamp(micros.div_euclid(1_000_000)).map_err(failed("the clock"))?;
+    at.format(&time::format_description::well_known::Rfc2822).map_err(failed("the date"))
+}
+
+/// Officers approve the case of a message, one after the other.
+async fn approve(world: &World, message: &str, officers: &[&str]) -> Result<(), Failure> {
+    for id in officers {
+        let officer = world.officer(id)?;
+        let open = review::cases(&officer).await?;
+        let card = open
+            .iter()
+            .find(|card| text(card, "message") == message)
+            .ok_or_else(|| Failure::new("there is no case of the message"))?;
+        review::vote(&officer, text(card, "case"), Vote::Approve).await?;
+    }
+    Ok(())
+}
+
+/// Takes the message out at the other end.
+async fn receive(world: &mut World, story: &Story, canary: &str, told: &mut Told) -> Result<(), Failure> {
+    match story.arrives_by {
+        DoorZone::Rest => {
+            let client = world.client(story.to)?;
+            let Some(delivery) = far::rest_first(client, PATIENCE).await? else {
+                return Ok(());
+            };
+            let id = text(&delivery, "delivery").to_owned();
+            told.arrived = text(&delivery, "message") == told.message && text(&delivery, "body").contains(canary);
+            if let People::Forward(to) = story.people {
+                told.onward = forward(world, story, text(&delivery, "message"), to).await?;
+            }
+            let path = format!("/inbox/{id}/ack");
+            world.client(story.to)?.request(Method::POST, &path, &[], Bytes::new()).await?.good()?;
+        }
+        DoorZone::Siena => {
+            let client = world.client(story.to)?;
+            if let Some((id, document)) = far::siena_first(client, PATIENCE).await? {
+                told.arrived = far::element(&document, "text").is_some_and(|text| text.contains(canary));
+                let path = format!("/inbox/{id}/ack");
+                client.request(Method::POST, &path, &[], Bytes::new()).await?.good()?;
+            }
+        }
+        DoorZone::Mail => {
+            let correspondent = world.mail.as_ref().ok_or_else(|| Failure::new("the demo has no mail"))?;
+            if let Some(mail) = correspondent.relay.next(PATIENCE).await {
+                let armored = mail::armored(&mail).ok_or_else(|| Failure::new("the mail that arrived is not PGP/MIME"))?;
+                let (opened, good) = correspondent.gpg.open(&armored)?;
+                told.signature_good = Some(good);
+                told.arrived = opened.windows(canary.len()).any(|part| part == canary.as_bytes());
+            }
+            // The relay's answer is the receipt: it is recorded a moment later.
+            settled(world, &told.message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the log tells how the delivery ended.
+async fn settled(world: &World, message: &str) -> Result<(), Failure> {
+    let auditor = world.officer("farid")?;
+    let wait = async {
+        loop {
+            let records = records(&audit::story(&auditor, message).await?)?;
+            if records.iter().any(|record| record.event.kind == EventKind::ReleaseCompleted) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or(Ok(()))
+}
+
+/// The recipient passes the message on; the records about that.
+async fn forward(world: &World, story: &Story, message: &str, to: &str) -> Result<Vec<Record>, Failure> {
+    let client = world.client(story.to)?;
+    let body = json!({ "to": [to], "personal_data": false });
+    let answer: Value = rest::submit(client, &format!("/messages/{message}/forward"), &body, None).await?;
+    let auditor = world.officer("farid")?;
+    records(&audit::story(&auditor, text(&answer, "id")).await?)
+}

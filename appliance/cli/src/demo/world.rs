@@ -1,0 +1,181 @@
+//! The demo's world: the node, the participants' ends, the officers.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use chancery_hsm_api::DoorZone;
+use chancery_message::{OfficerId, ParticipantId};
+
+use super::mail::{Gpg, Relay};
+use super::node::Node;
+use crate::failure::{Failure, failed};
+use crate::init::{self, Places, Plan};
+use crate::officers::{Desk, Officer};
+use crate::participant::{Kind, enroll_mail, enroll_tls};
+use crate::rest::client::Client;
+use crate::{files, out};
+
+/// Who has which end.
+const REST: [&str; 5] = ["csirt-alpha", "cert-eu", "eu-military-staff", "vendor-sentinel", "vendor-bastion"];
+const SIENA: [&str; 2] = ["europol-ec3", "spoc-fra"];
+/// Who writes mail, and from where.
+pub(super) const MAIL: (&str, &str) = ("eeas-intcen", "intcen@eeas.example");
+/// The gateway's mail domain.
+pub(super) const DOMAIN: &str = "gateway.example.eu";
+
+/// Everything.
+pub(super) struct World {
+    pub(super) root: PathBuf,
+    pub(super) places: Places,
+    pub(super) node: Node,
+    pub(super) smtp: SocketAddr,
+    pub(super) zones: Vec<DoorZone>,
+    pub(super) mail: Option<Correspondent>,
+    clients: BTreeMap<String, Client>,
+    canaries: Vec<String>,
+    pub(super) next_record: u64,
+}
+
+/// The participant who writes mail: its keys, and the server that takes its mail.
+pub(super) struct Correspondent {
+    pub(super) gpg: Gpg,
+    pub(super) relay: Relay,
+    pub(super) gateway_key: String,
+}
+
+impl World {
+    /// Makes the node and everybody's keys, and starts it.
+    pub(super) async fn build(
+        root: &Path,
+        zones: &[DoorZone],
+        programs: PathBuf,
+        module: Option<PathBuf>,
+        log: &str,
+        json: bool,
+    ) -> Result<Self, Failure> {
+        let mail = zones.contains(&DoorZone::Mail);
+        let gpg = mail.then(|| Gpg::make(&root.join("people/eeas-intcen/gnupg"), MAIL.1)).transpose()?;
+        let [rest, siena, smtp, relay] = free_ports()?;
+        let step = |text: &str| {
+            if !json {
+                let _told = out::line(format_args!("  {text}"));
+            }
+        };
+        let module = match module {
+            Some(module) => Some(std::path::absolute(module).map_err(failed("--module"))?),
+            None => None,
+        };
+        let plan = Plan {
+            dir: root.join("node"),
+            examples: true,
+            name: "demo".to_owned(),
+            host: "localhost".to_owned(),
+            zones: zones.to_vec(),
+            rest,
+            siena,
+            smtp,
+            mail_domain: DOMAIN.to_owned(),
+            relay: ("127.0.0.1".to_owned(), relay.port()),
+            relay_ca: None,
+            module,
+            programs: programs.clone(),
+            passphrase: None,
+            best_effort: true,
+        };
+        let places = init::make(&plan, step)?;
+        step("participants and their keys");
+        let mut profiles = Vec::new();
+        for (ids, kind, zone) in [(&REST[..], Kind::Rest, DoorZone::Rest), (&SIENA[..], Kind::Siena, DoorZone::Siena)] {
+            for id in ids.iter().filter(|_| zones.contains(&zone)) {
+                let participant: ParticipantId = id.parse().map_err(failed(id))?;
+                let folder = root.join("people").join(id);
+                profiles.push((*id, enroll_tls(&places.config(), &participant, kind, &folder)?));
+            }
+        }
+        let mut relay_end = None;
+        if let Some(gpg) = &gpg {
+            let participant: ParticipantId = MAIL.0.parse().map_err(failed(MAIL.0))?;
+            enroll_mail(&places.config(), &participant, &gpg.certificate()?, None)?;
+            relay_end = Some(Relay::start(relay, &places).await?);
+        }
+        files::folder(&root.join("people/auditor"))?;
+        step("daemons");
+        let node = Node::start(&places.config(), &programs, log, root.join("node.log")).await?;
+        let mail = match (gpg, relay_end) {
+            (Some(gpg), Some(relay)) => {
+                let gateway_key = gpg.import(&places.dir.join("data/openpgp.pgp"))?;
+                Some(Correspondent { gpg, relay, gateway_key })
+            }
+            _ => None,
+        };
+        let clients = profiles
+            .into_iter()
+            .map(|(id, profile)| Ok((id.to_owned(), Client::open(&profile)?)))
+            .collect::<Result<_, Failure>>()?;
+        Ok(Self {
+            root: root.to_owned(),
+            places,
+            node,
+            smtp,
+            zones: zones.to_vec(),
+            mail,
+            clients,
+            canaries: Vec::new(),
+            next_record: 0,
+        })
+    }
+
+    /// A participant's end by REST or SIENA-style exchange.
+    pub(super) fn client(&self, id: &str) -> Result<&Client, Failure> {
+        self.clients.get(id).ok_or_else(|| Failure::new(format!("the demo has no client of {id}")))
+    }
+
+    /// The participants with a client on this channel.
+    pub(super) fn clients_of(&self, zone: DoorZone) -> impl Iterator<Item = (&str, &Client)> {
+        let ids: &[&str] = match zone {
+            DoorZone::Rest => &REST,
+            DoorZone::Siena => &SIENA,
+            DoorZone::Mail => &[],
+        };
+        ids.iter().filter_map(|id| Some((*id, self.clients.get(*id)?)))
+    }
+
+    /// An officer's desk.
+    pub(super) fn officer(&self, id: &str) -> Result<Officer, Failure> {
+        let id: OfficerId = id.parse().map_err(failed(id))?;
+        Desk {
+            config: self.places.config(),
+            key: Some(self.places.officers().join(format!("{id}.key"))),
+            officer: Some(id),
+            passphrase_file: Some(self.places.officers().join("passphrase")),
+        }
+        .open()
+    }
+
+    /// A word that stands nowhere else, to search for.
+    pub(super) fn canary(&mut self) -> Result<String, Failure> {
+        let mut bytes = [0; 12];
+        getrandom::fill(&mut bytes).map_err(failed("the system gives no random bytes"))?;
+        let word = format!("canary{}", hex::encode(bytes));
+        self.canaries.push(word.clone());
+        Ok(word)
+    }
+
+    /// All such words so far.
+    pub(super) fn canaries(&self) -> Vec<String> {
+        self.canaries.clone()
+    }
+}
+
+/// Four ports that nobody uses now.
+fn free_ports() -> Result<[SocketAddr; 4], Failure> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("a free port"));
+    // All at once, so that they differ.
+    let all = [bind()?, bind()?, bind()?, bind()?];
+    let mut ports = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 4];
+    for (port, listener) in ports.iter_mut().zip(&all) {
+        *port = listener.local_addr().map_err(failed("a free port"))?;
+    }
+    Ok(ports)
+}
