@@ -17,11 +17,6 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     line(text)
 }
 
-/// Writes bytes as they are.
-pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
-    io::stdout().lock().write_all(bytes).map_err(|error| write_failed(&error))
-}
-
 /// What a failed write to standard output means.
 pub(crate) fn write_failed(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {

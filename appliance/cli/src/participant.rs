@@ -31,6 +31,14 @@ pub(crate) struct Args {
 enum Command {
     /// Lists the participants and their usable channels.
     List,
+    /// Lets a participant know of another one, beside its community and its
+    /// MoU partners. Knowing of it releases nothing.
+    MaySee {
+        /// Who.
+        id: ParticipantId,
+        /// Of whom.
+        other: ParticipantId,
+    },
     /// Gives a participant of the directory its key for a channel.
     ///
     /// rest, siena: makes a key and a client certificate of the node's own
@@ -64,6 +72,13 @@ pub(crate) enum Kind {
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     match &args.command {
         Command::List => list(&args.config, json),
+        Command::MaySee { id, other } => {
+            may_see(&args.config, id, other)?;
+            if json {
+                return out::json(&json!({ "participant": id.as_str(), "may_see": other.as_str() }));
+            }
+            out::line(format_args!("{id} may know of {other}. {RELOAD}"))
+        }
         Command::Enroll { id, channel: Kind::Mail, openpgp, fingerprint, .. } => {
             let file = openpgp.as_deref().ok_or_else(|| Failure::usage("--openpgp FILE"))?;
             enroll_mail(&args.config, id, &files::text(file, 1 << 20)?, fingerprint.as_deref())?;
@@ -174,6 +189,16 @@ pub(crate) fn enroll_mail(
         if let Some(fingerprint) = fingerprint {
             mail.openpgp_fingerprint = Some(fingerprint.replace(' ', ""));
         }
+        Ok(())
+    })
+}
+
+/// Lets a participant know of another beside its community and MoU partners.
+pub(crate) fn may_see(config: &Path, id: &ParticipantId, other: &ParticipantId) -> Result<(), Failure> {
+    let settings = load(config)?;
+    let directory = read(&settings)?;
+    change(&settings, &directory, id, |one| {
+        one.may_see.push(other.clone());
         Ok(())
     })
 }

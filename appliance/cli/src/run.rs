@@ -54,6 +54,10 @@ fn until_input_ends() -> mpsc::Receiver<Command> {
     std::thread::spawn(move || {
         let _ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _told = send.blocking_send(Command::Stop);
+        // A channel without senders would be a second order: to stop at once.
+        loop {
+            std::thread::park();
+        }
     });
     orders
 }

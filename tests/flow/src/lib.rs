@@ -1,2 +1,3 @@
-//! Whole-gateway tests: the real daemons, one file per user story.
+//! Whole-gateway tests: the real daemons and the commands that people type.
+//! They need the programs of the same profile: `cargo build --workspace`.
 #![forbid(unsafe_code)]

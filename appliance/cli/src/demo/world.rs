@@ -12,7 +12,7 @@ use super::node::Node;
 use crate::failure::{Failure, failed};
 use crate::init::{self, Places, Plan};
 use crate::officers::{Desk, Officer};
-use crate::participant::{Kind, enroll_mail, enroll_tls};
+use crate::participant::{Kind, enroll_mail, enroll_tls, may_see};
 use crate::rest::client::Client;
 use crate::{files, out};
 
@@ -30,7 +30,6 @@ pub(super) struct World {
     pub(super) places: Places,
     pub(super) node: Node,
     pub(super) smtp: SocketAddr,
-    pub(super) zones: Vec<DoorZone>,
     pub(super) mail: Option<Correspondent>,
     clients: BTreeMap<String, Client>,
     canaries: Vec<String>,
@@ -88,14 +87,16 @@ impl World {
         let mut profiles = Vec::new();
         for (ids, kind, zone) in [(&REST[..], Kind::Rest, DoorZone::Rest), (&SIENA[..], Kind::Siena, DoorZone::Siena)] {
             for id in ids.iter().filter(|_| zones.contains(&zone)) {
-                let participant: ParticipantId = id.parse().map_err(failed(id))?;
+                let participant = parsed(id)?;
                 let folder = root.join("people").join(id);
                 profiles.push((*id, enroll_tls(&places.config(), &participant, kind, &folder)?));
             }
         }
+        // Their MoU has expired: without this, the one would not know of the other.
+        may_see(&places.config(), &parsed("cert-eu")?, &parsed("eu-military-staff")?)?;
         let mut relay_end = None;
         if let Some(gpg) = &gpg {
-            let participant: ParticipantId = MAIL.0.parse().map_err(failed(MAIL.0))?;
+            let participant = parsed(MAIL.0)?;
             enroll_mail(&places.config(), &participant, &gpg.certificate()?, None)?;
             relay_end = Some(Relay::start(relay, &places).await?);
         }
@@ -118,7 +119,6 @@ impl World {
             places,
             node,
             smtp,
-            zones: zones.to_vec(),
             mail,
             clients,
             canaries: Vec::new(),
@@ -166,6 +166,10 @@ impl World {
     pub(super) fn canaries(&self) -> Vec<String> {
         self.canaries.clone()
     }
+}
+
+fn parsed(id: &str) -> Result<ParticipantId, Failure> {
+    id.parse().map_err(failed(id))
 }
 
 /// Four ports that nobody uses now.

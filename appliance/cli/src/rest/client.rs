@@ -143,6 +143,7 @@ impl Answer {
         match (word("title"), word("detail")) {
             ("", "") => format!("the gateway answered {}", self.status),
             (title, "") => title.to_owned(),
+            (title, detail) if detail.starts_with(title) => detail.to_owned(),
             (title, detail) => format!("{title}: {detail}"),
         }
     }
