@@ -41,7 +41,9 @@ pub enum OpenError {
     #[error("the database cannot be used: {0}")]
     Place(String),
     /// There is none.
-    #[error("there is no database of this node (or it is empty): create one with `chancery init`, or restore a backup")]
+    #[error(
+        "there is no database of this node (or it is empty): create one with `chancery init`, or restore a backup"
+    )]
     Missing,
     /// It does not let us in.
     #[error("no connection to the database: {0}")]
@@ -68,13 +70,19 @@ pub enum OpenError {
     #[error("another process writes this node's log: stop it first")]
     Busy,
     /// Made by a later version of this program.
-    #[error("the database has schema `{0}`, which this program does not know: use the newer `chancery` that made it")]
+    #[error(
+        "the database has schema `{0}`, which this program does not know: use the newer `chancery` that made it"
+    )]
     Newer(String),
     /// A migration failed.
-    #[error("the database's schema could not be brought up to date (as a role that owns its tables?): {0}")]
+    #[error(
+        "the database's schema could not be brought up to date (as a role that owns its tables?): {0}"
+    )]
     Migration(String),
     /// The log is not the one that the anchor is of.
-    #[error("the database is older than the last checkpoint or not of the same log ({0}): restore a newer backup")]
+    #[error(
+        "the database is older than the last checkpoint or not of the same log ({0}): restore a newer backup"
+    )]
     RolledBack(String),
     /// What was read is not what was written.
     #[error("the database is damaged: {0}")]

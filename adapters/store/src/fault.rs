@@ -43,9 +43,13 @@ impl Fault {
 impl From<DieselError> for Fault {
     fn from(error: DieselError) -> Self {
         match error {
-            DieselError::DatabaseError(kind, information) => from_kind(&kind, information.message()),
+            DieselError::DatabaseError(kind, information) => {
+                from_kind(&kind, information.message())
+            }
             DieselError::NotFound => Self::Damaged("a row that is always there is missing".into()),
-            DieselError::DeserializationError(_) => Self::Damaged("a column holds no value of its type".into()),
+            DieselError::DeserializationError(_) => {
+                Self::Damaged("a column holds no value of its type".into())
+            }
             DieselError::BrokenTransactionManager | DieselError::RollbackErrorOnCommit { .. } => {
                 Self::Lost("the transaction is broken".into())
             }
@@ -58,11 +62,17 @@ impl From<DieselError> for Fault {
 fn from_kind(kind: &DatabaseErrorKind, message: &str) -> Fault {
     match kind {
         DatabaseErrorKind::UniqueViolation => Fault::Duplicate("row"),
-        DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::SerializationFailure => Fault::Conflict,
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Fault::Lost(message.to_owned()),
+        DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::SerializationFailure => {
+            Fault::Conflict
+        }
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            Fault::Lost(message.to_owned())
+        }
         // SQLite's own words; Diesel tells no more of its codes.
         _ if message.starts_with("disk I/O error") => Fault::Lost(message.to_owned()),
-        _ if message.contains("malformed") || message.contains("not a database") => Fault::Damaged(message.to_owned()),
+        _ if message.contains("malformed") || message.contains("not a database") => {
+            Fault::Damaged(message.to_owned())
+        }
         _ => Fault::Refused(message.to_owned()),
     }
 }

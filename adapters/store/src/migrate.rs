@@ -12,8 +12,7 @@ use crate::schema::__diesel_schema_migrations as applied;
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-const SQLITE_HAS_SCHEMA: &str =
-    "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations') AS value";
+const SQLITE_HAS_SCHEMA: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations') AS value";
 const POSTGRES_HAS_SCHEMA: &str =
     "SELECT to_regclass('public.__diesel_schema_migrations') IS NOT NULL AS value";
 
@@ -62,16 +61,24 @@ fn found(db: &mut Db) -> Result<Vec<String>, OpenError> {
         Link::Sqlite(_) => SQLITE_HAS_SCHEMA,
         Link::Postgres(_) => POSTGRES_HAS_SCHEMA,
     };
-    if !each!(db, c => diesel::sql_query(question).get_result::<Flag>(c)).map_err(failed)?.value {
+    if !each!(db, c => diesel::sql_query(question).get_result::<Flag>(c))
+        .map_err(failed)?
+        .value
+    {
         return Ok(Vec::new());
     }
     each!(db, c => applied::table.select(applied::version).load::<String>(c)).map_err(failed)
 }
 
-fn versions<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Result<Vec<String>, OpenError> {
-    let migrations: Vec<Box<dyn Migration<DB>>> =
-        MigrationSource::<DB>::migrations(source).map_err(|error| OpenError::Migration(error.to_string()))?;
-    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+fn versions<DB: diesel::backend::Backend>(
+    source: &EmbeddedMigrations,
+) -> Result<Vec<String>, OpenError> {
+    let migrations: Vec<Box<dyn Migration<DB>>> = MigrationSource::<DB>::migrations(source)
+        .map_err(|error| OpenError::Migration(error.to_string()))?;
+    Ok(migrations
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect())
 }
 
 fn run<DB: diesel::backend::Backend>(

@@ -43,7 +43,11 @@ impl Probes {
 
 impl fmt::Debug for Probes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Probes(1)" } else { "Probes(0)" })
+        f.write_str(if self.0.is_some() {
+            "Probes(1)"
+        } else {
+            "Probes(0)"
+        })
     }
 }
 

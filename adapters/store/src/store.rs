@@ -7,13 +7,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use chancery_audit::{Hash, LeafHashes, LogId, Tree, TreeError};
-use chancery_message::{
-    BodyId, CaseId, Channel, DeliveryId, MessageId, ParticipantId, Timestamp,
+use chancery_message::{BodyId, CaseId, Channel, DeliveryId, MessageId, ParticipantId, Timestamp};
+use chancery_pipeline::ports::{
+    AuditLeaf, Committed, Head, Ledger, LedgerError, Step, StoredCheckpoint,
 };
-use chancery_pipeline::ports::{AuditLeaf, Committed, Head, Ledger, LedgerError, Step, StoredCheckpoint};
 use chancery_pipeline::rows::{
-    BodyRow, CaseRow, DeliveryRow, DeliveryState, DocumentKind, DocumentRow, IdempotencyRow, IndexKind, MessageRow,
-    SegmentRow, VoteRow,
+    BodyRow, CaseRow, DeliveryRow, DeliveryState, DocumentKind, DocumentRow, IdempotencyRow,
+    IndexKind, MessageRow, SegmentRow, VoteRow,
 };
 use diesel::r2d2::{NopErrorHandler, Pool};
 
@@ -45,7 +45,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_sqlite(path: &Path, log_id: &LogId, config: &StoreConfig) -> Result<Self, OpenError> {
+    pub fn open_sqlite(
+        path: &Path,
+        log_id: &LogId,
+        config: &StoreConfig,
+    ) -> Result<Self, OpenError> {
         let place = sqlite::Place::new(path, patience_ms(config), config.max_bytes)?;
         Self::open_target(Target::Sqlite(place), log_id, config)
     }
@@ -56,7 +60,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_postgres(url: &str, log_id: &LogId, config: &StoreConfig) -> Result<Self, OpenError> {
+    pub fn open_postgres(
+        url: &str,
+        log_id: &LogId,
+        config: &StoreConfig,
+    ) -> Result<Self, OpenError> {
         let place = postgres::Place::new(url, patience_ms(config))?;
         Self::open_target(Target::Postgres(place), log_id, config)
     }
@@ -68,13 +76,21 @@ impl Store {
     /// See [`OpenError`].
     pub fn open(url: &str, log_id: &LogId, config: &StoreConfig) -> Result<Self, OpenError> {
         match url.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Self::open_sqlite(Path::new(path), log_id, config),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                Self::open_sqlite(Path::new(path), log_id, config)
+            }
             Some(("postgres", _)) => Self::open_postgres(url, log_id, config),
-            _ => Err(OpenError::Place("write `sqlite:PATH` or `postgres:///DATABASE?host=/SOCKET/DIRECTORY`".into())),
+            _ => Err(OpenError::Place(
+                "write `sqlite:PATH` or `postgres:///DATABASE?host=/SOCKET/DIRECTORY`".into(),
+            )),
         }
     }
 
-    fn open_target(target: Target, log_id: &LogId, config: &StoreConfig) -> Result<Self, OpenError> {
+    fn open_target(
+        target: Target,
+        log_id: &LogId,
+        config: &StoreConfig,
+    ) -> Result<Self, OpenError> {
         let (session, published) = Session::open(target.clone(), log_id, config)?;
         let published = Arc::new(published);
         let readers = Pool::builder()
@@ -86,8 +102,17 @@ impl Store {
             .build(Readers(target))
             .map_err(|error| OpenError::Connect(error.to_string()))?;
         let (orders, queue) = sync_channel(config.queue.max(1));
-        let writer = start(Writer::new(session, Arc::clone(&published), log_id.clone(), config), queue)?;
-        Ok(Self { log_id: log_id.to_string(), orders, published, readers, writer: Some(writer) })
+        let writer = start(
+            Writer::new(session, Arc::clone(&published), log_id.clone(), config),
+            queue,
+        )?;
+        Ok(Self {
+            log_id: log_id.to_string(),
+            orders,
+            published,
+            readers,
+            writer: Some(writer),
+        })
     }
 }
 
@@ -99,7 +124,9 @@ fn start(writer: Writer, queue: Receiver<Order>) -> Result<JoinHandle<()>, OpenE
 }
 
 fn patience_ms(config: &StoreConfig) -> u32 {
-    u32::try_from(config.patience.as_millis()).unwrap_or(u32::MAX).clamp(1, 600_000)
+    u32::try_from(config.patience.as_millis())
+        .unwrap_or(u32::MAX)
+        .clamp(1, 600_000)
 }
 
 impl Drop for Store {
@@ -120,7 +147,9 @@ impl Store {
     fn submit(&self, work: Work) -> Result<Committed, LedgerError> {
         let closed = |()| LedgerError::Unavailable("the store is closed".into());
         let (answer, answered) = sync_channel(1);
-        self.orders.send(Order::Job(Job { work, answer })).map_err(|_| closed(()))?;
+        self.orders
+            .send(Order::Job(Job { work, answer }))
+            .map_err(|_| closed(()))?;
         answered.recv().map_err(|_| closed(()))?
     }
 
@@ -128,7 +157,10 @@ impl Store {
         Ok(read(&self.readers, reading)?)
     }
 
-    fn proof<T>(&self, proving: impl FnOnce(&Tree, &StoredHashes<'_>) -> Result<T, TreeError>) -> Result<T, LedgerError> {
+    fn proof<T>(
+        &self,
+        proving: impl FnOnce(&Tree, &StoredHashes<'_>) -> Result<T, TreeError>,
+    ) -> Result<T, LedgerError> {
         // The tree as it is now; the writer goes on meanwhile.
         let tree = self.published.tree();
         Ok(proving(&tree, &StoredHashes(self)).map_err(Fault::from)?)
@@ -137,7 +169,10 @@ impl Store {
 
 impl LeafHashes for StoredHashes<'_> {
     fn leaf_hashes(&self, range: Range<u64>) -> Result<Vec<Hash>, TreeError> {
-        read(&self.0.readers, |db| audit::hashes(db, &self.0.log_id, &range)).map_err(|fault| match fault {
+        read(&self.0.readers, |db| {
+            audit::hashes(db, &self.0.log_id, &range)
+        })
+        .map_err(|fault| match fault {
             Fault::Damaged(_) => TreeError::Changed,
             other => TreeError::Read(LedgerError::from(other).to_string()),
         })
@@ -172,7 +207,11 @@ impl Ledger for Store {
         self.read(|db| message::quarantined(db, limit))
     }
 
-    fn find_indexed(&self, kind: IndexKind, digest: &[u8; 32]) -> Result<Vec<MessageId>, LedgerError> {
+    fn find_indexed(
+        &self,
+        kind: IndexKind,
+        digest: &[u8; 32],
+    ) -> Result<Vec<MessageId>, LedgerError> {
         self.read(|db| lookup::find(db, kind, digest))
     }
 
@@ -194,7 +233,12 @@ impl Ledger for Store {
         self.read(|db| delivery::inbox(db, participant, channel, after, limit))
     }
 
-    fn due(&self, channel: Channel, now: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError> {
+    fn due(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError> {
         self.read(|db| delivery::due(db, channel, now, limit))
     }
 
@@ -244,7 +288,10 @@ impl Ledger for Store {
 
     fn head(&self) -> Result<Head, LedgerError> {
         let tree = self.published.tree();
-        Ok(Head { size: tree.size(), root: tree.root() })
+        Ok(Head {
+            size: tree.size(),
+            root: tree.root(),
+        })
     }
 
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<AuditLeaf>, LedgerError> {
@@ -273,9 +320,12 @@ impl Ledger for Store {
 
     fn store_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), LedgerError> {
         if self.root(checkpoint.size)? != checkpoint.root {
-            return Err(LedgerError::Corrupt("the checkpoint is not of this log".into()));
+            return Err(LedgerError::Corrupt(
+                "the checkpoint is not of this log".into(),
+            ));
         }
-        self.submit(Work::Checkpoint(Box::new(checkpoint.clone()))).map(drop)
+        self.submit(Work::Checkpoint(Box::new(checkpoint.clone())))
+            .map(drop)
     }
 
     fn checkpoints(&self, from: u64, to: u64) -> Result<Vec<StoredCheckpoint>, LedgerError> {

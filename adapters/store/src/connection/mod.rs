@@ -7,7 +7,7 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
+use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{ManageConnection, Pool};
 use diesel::{PgConnection, SqliteConnection};
 
@@ -88,26 +88,26 @@ impl Db {
         Ok(each!(self, c => c.batch_execute(sql))?)
     }
 
-    /// Begins a transaction that will write. Diesel is told of it: on SQLite it
-    /// inserts several rows in a transaction of its own, which is then a
-    /// savepoint of this one.
+    /// Begins a transaction that will write. Past Diesel's own bookkeeping of
+    /// transactions: what a COMMIT without answer means is decided here.
+    /// (Inserts of several rows must therefore be one statement:
+    /// `treat_none_as_default_value = false` on every row type.)
     pub(crate) fn begin(&mut self) -> Done {
-        match &mut self.link {
+        match &self.link {
             // Not deferred: the write lock now, or none at all.
-            Link::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
-            Link::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+            Link::Sqlite(_) => self.run("BEGIN IMMEDIATE"),
+            Link::Postgres(_) => self.run("BEGIN"),
         }
-        Ok(())
     }
 
     /// Makes the transaction durable.
     pub(crate) fn commit(&mut self) -> Done {
-        Ok(each!(self, c => AnsiTransactionManager::commit_transaction(c))?)
+        self.run("COMMIT")
     }
 
     /// Undoes the transaction.
     pub(crate) fn rollback(&mut self) -> Done {
-        Ok(each!(self, c => AnsiTransactionManager::rollback_transaction(c))?)
+        self.run("ROLLBACK")
     }
 
     pub(crate) const fn lose(&mut self) {
@@ -126,7 +126,8 @@ impl ManageConnection for Readers {
     }
 
     fn is_valid(&self, db: &mut Db) -> Result<(), OpenError> {
-        db.run("SELECT 1").map_err(|_| OpenError::Connect("it does not answer".into()))
+        db.run("SELECT 1")
+            .map_err(|_| OpenError::Connect("it does not answer".into()))
     }
 
     fn has_broken(&self, db: &mut Db) -> bool {
@@ -140,7 +141,9 @@ impl ManageConnection for Readers {
 pub(crate) fn read<T>(pool: &Pooled, mut reading: impl FnMut(&mut Db) -> Done<T>) -> Done<T> {
     let mut tries = pool.max_size();
     loop {
-        let mut db = pool.get().map_err(|error| Fault::Refused(error.to_string()))?;
+        let mut db = pool
+            .get()
+            .map_err(|error| Fault::Refused(error.to_string()))?;
         match reading(&mut db) {
             Err(Fault::Lost(text)) => {
                 db.lose();

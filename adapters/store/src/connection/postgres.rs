@@ -10,6 +10,9 @@ use crate::config::OpenError;
 
 const OLDEST: u32 = 140_000;
 
+/// What libpq would otherwise take from the environment or a home directory.
+const NO_DEFAULTS: &str = "&hostaddr=&options=&passfile=/dev/null&application_name=chancery-core";
+
 /// A database behind a socket.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -37,14 +40,19 @@ impl Place {
     /// (libpq has many, some of which weaken it).
     pub(crate) fn new(url: &str, patience_ms: u32) -> Result<Self, OpenError> {
         let form = |what: &str| {
-            Err(OpenError::Place(format!("{what}: write `postgres:///DATABASE?host=/SOCKET/DIRECTORY&user=NAME`")))
+            Err(OpenError::Place(format!(
+                "{what}: write `postgres:///DATABASE?host=/SOCKET/DIRECTORY&user=NAME`"
+            )))
         };
         let Some(rest) = url.strip_prefix("postgres:///") else {
             return form("not a PostgreSQL database behind a Unix socket");
         };
         let (database, options) = rest.split_once('?').unwrap_or((rest, ""));
         let plain = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         };
         if !plain(database) {
             return form("the database's name is missing or has unusual letters");
@@ -57,16 +65,22 @@ impl Place {
                 _ => return form("an option other than `host` and `user`"),
             }
         }
-        let absolute = |path: &str| path.starts_with('/') && path.split('/').all(|part| part.is_empty() || plain(part));
+        let absolute = |path: &str| {
+            path.starts_with('/') && path.split('/').all(|part| part.is_empty() || plain(part))
+        };
         match directory {
-            Some(path) if absolute(path) => Ok(Self { url: url.to_owned(), patience_ms }),
+            Some(path) if absolute(path) => Ok(Self {
+                url: format!("{url}{NO_DEFAULTS}"),
+                patience_ms,
+            }),
             _ => form("`host` is not the absolute path of a socket's directory"),
         }
     }
 
     pub(crate) fn connect(&self, purpose: Use) -> Result<PgConnection, OpenError> {
         let failed = |error: diesel::result::Error| OpenError::Connect(error.to_string());
-        let mut db = PgConnection::establish(&self.url).map_err(|error| OpenError::Connect(error.to_string()))?;
+        let mut db = PgConnection::establish(&self.url)
+            .map_err(|error| OpenError::Connect(error.to_string()))?;
         let read_only = if purpose == Use::Read { "on" } else { "off" };
         db.batch_execute(&format!(
             "SET synchronous_commit = on;
@@ -81,9 +95,15 @@ impl Place {
             statement = self.patience_ms.saturating_mul(12),
         ))
         .map_err(failed)?;
-        let version = ask(&mut db, "SELECT current_setting('server_version_num') AS value")?;
+        let version = ask(
+            &mut db,
+            "SELECT current_setting('server_version_num') AS value",
+        )?;
         if version.parse::<u32>().map_or(true, |found| found < OLDEST) {
-            return Err(OpenError::Version { found: version, oldest: "PostgreSQL 14" });
+            return Err(OpenError::Version {
+                found: version,
+                oldest: "PostgreSQL 14",
+            });
         }
         for (name, want) in [
             ("synchronous_commit", "on"),
@@ -92,9 +112,16 @@ impl Place {
             ("default_transaction_read_only", read_only),
             ("server_encoding", "UTF8"),
         ] {
-            let found = ask(&mut db, &format!("SELECT current_setting('{name}') AS value"))?;
+            let found = ask(
+                &mut db,
+                &format!("SELECT current_setting('{name}') AS value"),
+            )?;
             if found != want {
-                return Err(OpenError::Setting { name, found, want: want.to_owned() });
+                return Err(OpenError::Setting {
+                    name,
+                    found,
+                    want: want.to_owned(),
+                });
             }
         }
         Ok(db)
@@ -107,10 +134,12 @@ impl Place {
 /// it holds the lock until that is decided, so that whoever gets the lock
 /// finds every earlier commit either done or gone.
 pub(crate) fn try_lock(db: &mut PgConnection, name: &str) -> Result<bool, diesel::result::Error> {
-    diesel::sql_query("SELECT pg_try_advisory_lock(hashtextextended('chancery:' || $1, 0)) AS value")
-        .bind::<Text, _>(name)
-        .get_result::<Flag>(db)
-        .map(|row| row.value)
+    diesel::sql_query(
+        "SELECT pg_try_advisory_lock(hashtextextended('chancery:' || $1, 0)) AS value",
+    )
+    .bind::<Text, _>(name)
+    .get_result::<Flag>(db)
+    .map(|row| row.value)
 }
 
 /// Gives it back.

@@ -44,22 +44,31 @@ struct Setting {
 impl Place {
     pub(crate) const PAGE: u64 = 4096;
 
-    pub(crate) fn new(path: &Path, patience_ms: u32, max_bytes: Option<u64>) -> Result<Self, OpenError> {
-        let absolute = std::path::absolute(path).map_err(|error| OpenError::Place(error.to_string()))?;
+    pub(crate) fn new(
+        path: &Path,
+        patience_ms: u32,
+        max_bytes: Option<u64>,
+    ) -> Result<Self, OpenError> {
+        let absolute =
+            std::path::absolute(path).map_err(|error| OpenError::Place(error.to_string()))?;
         let path = absolute
             .to_str()
             .ok_or_else(|| OpenError::Place("its path is not UTF-8".into()))?
             .to_owned();
-        Ok(Self { path, patience_ms, max_pages: max_bytes.map(|bytes| bytes.div_ceil(Self::PAGE)) })
+        Ok(Self {
+            path,
+            patience_ms,
+            max_pages: max_bytes.map(|bytes| bytes.div_ceil(Self::PAGE)),
+        })
     }
 
     /// Makes sure that the file is a plain file of this user's alone, or makes one.
     pub(crate) fn prepare(&self, create: bool) -> Result<(), OpenError> {
         match std::fs::symlink_metadata(&self.path) {
             Ok(found) if !found.is_file() => Err(OpenError::Place("it is not a plain file".into())),
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-                Err(OpenError::Place("others than its owner may open it: `chmod 600` it".into()))
-            }
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => Err(OpenError::Place(
+                "others than its owner may open it: `chmod 600` it".into(),
+            )),
             // An empty file is what a truncated database looks like.
             Ok(found) if found.len() == 0 && !create => Err(OpenError::Missing),
             Ok(_) => Ok(()),
@@ -103,12 +112,14 @@ impl Place {
 
     pub(crate) fn connect(&self, purpose: Use) -> Result<SqliteConnection, OpenError> {
         let failed = |error: diesel::result::Error| OpenError::Connect(error.to_string());
-        let mut db =
-            SqliteConnection::establish(&self.path).map_err(|error| OpenError::Connect(error.to_string()))?;
+        let mut db = SqliteConnection::establish(&self.path)
+            .map_err(|error| OpenError::Connect(error.to_string()))?;
         // First of all, so that the statements after it wait for locks.
-        db.batch_execute(&format!("PRAGMA busy_timeout = {}", self.patience_ms)).map_err(failed)?;
+        db.batch_execute(&format!("PRAGMA busy_timeout = {}", self.patience_ms))
+            .map_err(failed)?;
         if purpose == Use::Write {
-            db.batch_execute("PRAGMA journal_mode = WAL").map_err(failed)?;
+            db.batch_execute("PRAGMA journal_mode = WAL")
+                .map_err(failed)?;
         }
         db.batch_execute(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
@@ -118,7 +129,8 @@ impl Place {
         if purpose == Use::Read {
             db.batch_execute("PRAGMA query_only = ON").map_err(failed)?;
         } else if let Some(pages) = self.max_pages {
-            db.batch_execute(&format!("PRAGMA max_page_count = {pages}")).map_err(failed)?;
+            db.batch_execute(&format!("PRAGMA max_page_count = {pages}"))
+                .map_err(failed)?;
         }
         self.check(&mut db, purpose)?;
         Ok(db)
@@ -127,7 +139,10 @@ impl Place {
     fn check(&self, db: &mut SqliteConnection, purpose: Use) -> Result<(), OpenError> {
         let version = ask(db, "SELECT sqlite_version() AS value")?;
         if parse_version(&version).is_none_or(|found| found < OLDEST) {
-            return Err(OpenError::Version { found: version, oldest: "SQLite 3.51.3" });
+            return Err(OpenError::Version {
+                found: version,
+                oldest: "SQLite 3.51.3",
+            });
         }
         let query_only = if purpose == Use::Read { "1" } else { "0" };
         for (name, column, want) in [
@@ -139,9 +154,16 @@ impl Place {
             ("trusted_schema", "trusted_schema", "0"),
             ("query_only", "query_only", query_only),
         ] {
-            let found = ask(db, &format!("SELECT CAST({column} AS TEXT) AS value FROM pragma_{name}"))?;
+            let found = ask(
+                db,
+                &format!("SELECT CAST({column} AS TEXT) AS value FROM pragma_{name}"),
+            )?;
             if found != want {
-                return Err(OpenError::Setting { name, found, want: want.to_owned() });
+                return Err(OpenError::Setting {
+                    name,
+                    found,
+                    want: want.to_owned(),
+                });
             }
         }
         Ok(())

@@ -44,7 +44,9 @@ pub(crate) fn insert(db: &mut Db, rows: &[Put<'_>]) -> Done {
 
 /// How many leaves the log has.
 pub(crate) fn size(db: &mut Db, log_id: &str) -> Done<u64> {
-    let query = table::table.filter(table::log_id.eq(log_id)).select(diesel::dsl::max(table::seq));
+    let query = table::table
+        .filter(table::log_id.eq(log_id))
+        .select(diesel::dsl::max(table::seq));
     match each!(db, c => query.first::<Option<i64>>(c))? {
         None => Ok(0),
         Some(last) => Ok(column::count::<u64>(last, "audit_leaf.seq")? + 1),
@@ -55,7 +57,11 @@ pub(crate) fn size(db: &mut Db, log_id: &str) -> Done<u64> {
 pub(crate) fn hashes(db: &mut Db, log_id: &str, range: &Range<u64>) -> Done<Vec<Hash>> {
     let query = table::table
         .filter(table::log_id.eq(log_id))
-        .filter(table::seq.ge(column::number(range.start)?).and(table::seq.lt(column::number(range.end)?)))
+        .filter(
+            table::seq
+                .ge(column::number(range.start)?)
+                .and(table::seq.lt(column::number(range.end)?)),
+        )
         .order(table::seq.asc())
         .select((table::seq, table::leaf_hash));
     let rows = each!(db, c => query.load::<(i64, Vec<u8>)>(c))?;
@@ -72,12 +78,18 @@ pub(crate) fn hashes(db: &mut Db, log_id: &str, range: &Range<u64>) -> Done<Vec<
 
 pub(crate) fn leaves(db: &mut Db, log_id: &str, from: u64, limit: u32) -> Done<Vec<AuditLeaf>> {
     let query = table::table
-        .filter(table::log_id.eq(log_id).and(table::seq.ge(column::number(from)?)))
+        .filter(
+            table::log_id
+                .eq(log_id)
+                .and(table::seq.ge(column::number(from)?)),
+        )
         .order(table::seq.asc())
         .limit(i64::from(limit))
         .select((table::seq, table::leaf_hash, table::record));
-    let leaves: Vec<AuditLeaf> =
-        each!(db, c => query.load::<Got>(c))?.into_iter().map(leaf).collect::<Done<_>>()?;
+    let leaves: Vec<AuditLeaf> = each!(db, c => query.load::<Got>(c))?
+        .into_iter()
+        .map(leaf)
+        .collect::<Done<_>>()?;
     match (from..).zip(&leaves).find(|(want, leaf)| *want != leaf.seq) {
         Some((want, _)) => Err(Fault::Damaged(format!("audit leaf {want} is missing"))),
         None => Ok(leaves),
@@ -86,18 +98,35 @@ pub(crate) fn leaves(db: &mut Db, log_id: &str, from: u64, limit: u32) -> Done<V
 
 pub(crate) fn of_message(db: &mut Db, log_id: &str, message: &MessageId) -> Done<Vec<AuditLeaf>> {
     let query = table::table
-        .filter(table::message.eq(message.as_bytes().as_slice()).and(table::log_id.eq(log_id)))
+        .filter(
+            table::message
+                .eq(message.as_bytes().as_slice())
+                .and(table::log_id.eq(log_id)),
+        )
         .order(table::seq.asc())
         .select((table::seq, table::leaf_hash, table::record));
-    each!(db, c => query.load::<Got>(c))?.into_iter().map(leaf).collect()
+    each!(db, c => query.load::<Got>(c))?
+        .into_iter()
+        .map(leaf)
+        .collect()
 }
 
-pub(crate) fn last_of_delivery(db: &mut Db, log_id: &str, delivery: &DeliveryId) -> Done<Option<AuditLeaf>> {
+pub(crate) fn last_of_delivery(
+    db: &mut Db,
+    log_id: &str,
+    delivery: &DeliveryId,
+) -> Done<Option<AuditLeaf>> {
     let query = table::table
-        .filter(table::delivery.eq(delivery.as_bytes().as_slice()).and(table::log_id.eq(log_id)))
+        .filter(
+            table::delivery
+                .eq(delivery.as_bytes().as_slice())
+                .and(table::log_id.eq(log_id)),
+        )
         .order(table::seq.desc())
         .select((table::seq, table::leaf_hash, table::record));
-    each!(db, c => query.first::<Got>(c).optional())?.map(leaf).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(leaf)
+        .transpose()
 }
 
 /// A record that no longer has its hash was changed in the database.
@@ -106,7 +135,9 @@ fn leaf((seq, hash, record): Got) -> Done<AuditLeaf> {
     if leaf_hash(&record).as_slice() == hash {
         Ok(AuditLeaf { seq, record })
     } else {
-        Err(Fault::Damaged(format!("the record of audit leaf {seq} is not the one that was written")))
+        Err(Fault::Damaged(format!(
+            "the record of audit leaf {seq} is not the one that was written"
+        )))
     }
 }
 
@@ -125,13 +156,27 @@ pub(crate) fn insert_checkpoint(db: &mut Db, log_id: &str, stored: &StoredCheckp
     Ok(())
 }
 
-pub(crate) fn checkpoints(db: &mut Db, log_id: &str, from: u64, to: u64) -> Done<Vec<StoredCheckpoint>> {
+pub(crate) fn checkpoints(
+    db: &mut Db,
+    log_id: &str,
+    from: u64,
+    to: u64,
+) -> Done<Vec<StoredCheckpoint>> {
     // "To the end" is often asked for as `u64::MAX`.
     let column_of = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
     let query = checkpoint::table
-        .filter(checkpoint::log_id.eq(log_id).and(checkpoint::size.between(column_of(from), column_of(to))))
+        .filter(
+            checkpoint::log_id
+                .eq(log_id)
+                .and(checkpoint::size.between(column_of(from), column_of(to))),
+        )
         .order(checkpoint::size.asc())
-        .select((checkpoint::size, checkpoint::root, checkpoint::note, checkpoint::at));
+        .select((
+            checkpoint::size,
+            checkpoint::root,
+            checkpoint::note,
+            checkpoint::at,
+        ));
     each!(db, c => query.load::<GotCheckpoint>(c))?
         .into_iter()
         .map(|(size, root, note, at)| {

@@ -78,7 +78,11 @@ impl<'a> TryFrom<&'a BodyRow> for Put<'a> {
 
 impl<'a> From<&'a SegmentRow> for PutSegment<'a> {
     fn from(row: &'a SegmentRow) -> Self {
-        Self { body: row.body.as_bytes(), position: i64::from(row.index), sealed: &row.sealed }
+        Self {
+            body: row.body.as_bytes(),
+            position: i64::from(row.index),
+            sealed: &row.sealed,
+        }
     }
 }
 
@@ -100,7 +104,9 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 /// Its segments go with it. One that became part of a message stays.
 pub(crate) fn delete(db: &mut Db, id: &BodyId) -> Done {
-    let place = table::table.filter(table::id.eq(id.as_bytes().as_slice())).filter(sql::<Bool>(UNBOUND));
+    let place = table::table
+        .filter(table::id.eq(id.as_bytes().as_slice()))
+        .filter(sql::<Bool>(UNBOUND));
     match each!(db, c => diesel::delete(place).execute(c))? {
         1 => Ok(()),
         _ => Err(Fault::Conflict),
@@ -111,15 +117,25 @@ pub(crate) fn delete(db: &mut Db, id: &BodyId) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &BodyId) -> Done<Option<BodyRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?.map(BodyRow::try_from).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(BodyRow::try_from)
+        .transpose()
 }
 
 pub(crate) fn get_segment(db: &mut Db, body: &BodyId, index: u32) -> Done<Option<SegmentRow>> {
     let query = segment::table
-        .filter(segment::body.eq(body.as_bytes().as_slice()).and(segment::position.eq(i64::from(index))))
+        .filter(
+            segment::body
+                .eq(body.as_bytes().as_slice())
+                .and(segment::position.eq(i64::from(index))),
+        )
         .select(segment::sealed);
     let sealed = each!(db, c => query.first::<Vec<u8>>(c).optional())?;
-    Ok(sealed.map(|sealed| SegmentRow { body: *body, index, sealed }))
+    Ok(sealed.map(|sealed| SegmentRow {
+        body: *body,
+        index,
+        sealed,
+    }))
 }
 
 pub(crate) fn expired(db: &mut Db, now: Timestamp, limit: u32) -> Done<Vec<BodyId>> {

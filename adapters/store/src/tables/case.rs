@@ -106,7 +106,9 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &CaseId) -> Done<Option<CaseRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?.map(CaseRow::try_from).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(CaseRow::try_from)
+        .transpose()
 }
 
 pub(crate) fn open(db: &mut Db, limit: u32) -> Done<Vec<CaseRow>> {
@@ -115,21 +117,32 @@ pub(crate) fn open(db: &mut Db, limit: u32) -> Done<Vec<CaseRow>> {
         .filter(sql::<Bool>("state = 'open'"))
         .order((table::due_at.asc(), table::opened_at.asc(), table::id.asc()))
         .limit(i64::from(limit));
-    each!(db, c => query.load::<Got>(c))?.into_iter().map(CaseRow::try_from).collect()
+    each!(db, c => query.load::<Got>(c))?
+        .into_iter()
+        .map(CaseRow::try_from)
+        .collect()
 }
 
 pub(crate) fn of_delivery(db: &mut Db, delivery: &DeliveryId) -> Done<Option<CaseRow>> {
     let query = table::table
         .filter(table::delivery.eq(delivery.as_bytes().as_slice()))
         .order((table::opened_at.desc(), table::id.desc()));
-    each!(db, c => query.first::<Got>(c).optional())?.map(CaseRow::try_from).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(CaseRow::try_from)
+        .transpose()
 }
 
 pub(crate) fn votes(db: &mut Db, case: &CaseId) -> Done<Vec<VoteRow>> {
     let query = vote::table
         .filter(vote::case_id.eq(case.as_bytes().as_slice()))
         .order(vote::id.asc())
-        .select((vote::case_id, vote::officer, vote::at, vote::approve, vote::document));
+        .select((
+            vote::case_id,
+            vote::officer,
+            vote::at,
+            vote::approve,
+            vote::document,
+        ));
     each!(db, c => query.load::<GotVote>(c))?
         .into_iter()
         .map(|(case, officer, at, approve, document)| {
@@ -151,7 +164,8 @@ impl TryFrom<Got> for CaseRow {
         Ok(Self {
             id: CaseId::from_bytes(column::fixed(&got.id, "review_case.id")?),
             version: column::count(got.version, "review_case.version")?,
-            delivery: column::fixed_or_none(got.delivery, "review_case.delivery")?.map(DeliveryId::from_bytes),
+            delivery: column::fixed_or_none(got.delivery, "review_case.delivery")?
+                .map(DeliveryId::from_bytes),
             message: MessageId::from_bytes(column::fixed(&got.message, "review_case.message")?),
             state: column::known(CaseState::from_word(&got.state), "review_case.state")?,
             opened_at: Timestamp::from_micros(got.opened_at),

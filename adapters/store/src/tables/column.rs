@@ -6,7 +6,8 @@ use crate::fault::{Done, Fault};
 
 /// A count as a column; there is none beyond `i64`.
 pub(crate) fn number(value: u64) -> Done<i64> {
-    i64::try_from(value).map_err(|_| Fault::Refused("a number is too large for the database".into()))
+    i64::try_from(value)
+        .map_err(|_| Fault::Refused("a number is too large for the database".into()))
 }
 
 /// A column as a count.
@@ -20,7 +21,10 @@ pub(crate) fn fixed<const N: usize>(value: &[u8], what: &str) -> Done<[u8; N]> {
 }
 
 /// A blob of fixed length that may be absent.
-pub(crate) fn fixed_or_none<const N: usize>(value: Option<Vec<u8>>, what: &str) -> Done<Option<[u8; N]>> {
+pub(crate) fn fixed_or_none<const N: usize>(
+    value: Option<Vec<u8>>,
+    what: &str,
+) -> Done<Option<[u8; N]>> {
     value.map(|bytes| fixed(&bytes, what)).transpose()
 }
 
@@ -30,7 +34,10 @@ pub(crate) fn word<T: std::str::FromStr>(value: &str, what: &str) -> Done<T> {
 }
 
 /// A name that may be absent.
-pub(crate) fn word_or_none<T: std::str::FromStr>(value: Option<String>, what: &str) -> Done<Option<T>> {
+pub(crate) fn word_or_none<T: std::str::FromStr>(
+    value: Option<String>,
+    what: &str,
+) -> Done<Option<T>> {
     value.map(|text| word(&text, what)).transpose()
 }
 
@@ -58,7 +65,12 @@ pub(crate) fn urgency(precedence: Precedence) -> i16 {
 
 /// And back.
 pub(crate) fn precedence(urgency: i16, what: &str) -> Done<Precedence> {
-    known(Precedence::ALL.into_iter().find(|value| self::urgency(*value) == urgency), what)
+    known(
+        Precedence::ALL
+            .into_iter()
+            .find(|value| self::urgency(*value) == urgency),
+        what,
+    )
 }
 
 /// A time that may be absent.

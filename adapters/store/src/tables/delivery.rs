@@ -103,13 +103,19 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &DeliveryId) -> Done<Option<DeliveryRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?.map(DeliveryRow::try_from).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(DeliveryRow::try_from)
+        .transpose()
 }
 
 pub(crate) fn of_message(db: &mut Db, message: &MessageId) -> Done<Vec<DeliveryRow>> {
     let query = table::table
         .filter(table::message.eq(message.as_bytes().as_slice()))
-        .order((table::position.asc(), table::created_at.asc(), table::id.asc()));
+        .order((
+            table::position.asc(),
+            table::created_at.asc(),
+            table::id.asc(),
+        ));
     rows(each!(db, c => query.load::<Got>(c))?)
 }
 
@@ -123,17 +129,30 @@ pub(crate) fn inbox(
     limit: u32,
 ) -> Done<Vec<DeliveryRow>> {
     let queue = table::table
-        .filter(table::recipient.eq(participant.as_str()).and(table::channel.eq(channel.name())))
+        .filter(
+            table::recipient
+                .eq(participant.as_str())
+                .and(table::channel.eq(channel.name())),
+        )
         .filter(sql::<Bool>(IN_INBOX))
-        .order((table::urgency.asc(), table::created_at.asc(), table::id.asc()))
+        .order((
+            table::urgency.asc(),
+            table::created_at.asc(),
+            table::id.asc(),
+        ))
         .limit(i64::from(limit));
     let Some(after) = after else {
         return rows(each!(db, c => queue.load::<Got>(c))?);
     };
     let place = table::table
-        .filter(table::id.eq(after.as_bytes().as_slice()).and(table::recipient.eq(participant.as_str())))
+        .filter(
+            table::id
+                .eq(after.as_bytes().as_slice())
+                .and(table::recipient.eq(participant.as_str())),
+        )
         .select((table::urgency, table::created_at));
-    let Some((urgency, created_at)) = each!(db, c => place.first::<(i16, i64)>(c).optional())? else {
+    let Some((urgency, created_at)) = each!(db, c => place.first::<(i16, i64)>(c).optional())?
+    else {
         // Not one of this participant's: there is no place after it.
         return Ok(Vec::new());
     };
@@ -150,12 +169,25 @@ pub(crate) fn inbox(
 }
 
 /// What is to be sent now. A row without a time is due at once.
-pub(crate) fn due(db: &mut Db, channel: Channel, now: Timestamp, limit: u32) -> Done<Vec<DeliveryRow>> {
+pub(crate) fn due(
+    db: &mut Db,
+    channel: Channel,
+    now: Timestamp,
+    limit: u32,
+) -> Done<Vec<DeliveryRow>> {
     let query = table::table
         .filter(table::channel.eq(channel.name()))
         .filter(sql::<Bool>(TO_SEND))
-        .filter(table::next_at.is_null().or(table::next_at.le(now.as_micros())))
-        .order((table::urgency.asc(), table::created_at.asc(), table::id.asc()))
+        .filter(
+            table::next_at
+                .is_null()
+                .or(table::next_at.le(now.as_micros())),
+        )
+        .order((
+            table::urgency.asc(),
+            table::created_at.asc(),
+            table::id.asc(),
+        ))
         .limit(i64::from(limit));
     rows(each!(db, c => query.load::<Got>(c))?)
 }
@@ -176,7 +208,9 @@ impl TryFrom<Got> for DeliveryRow {
     type Error = Fault;
 
     fn try_from(got: Got) -> Done<Self> {
-        let role = [RecipientRole::To, RecipientRole::Copy].into_iter().find(|role| role_word(*role) == got.role);
+        let role = [RecipientRole::To, RecipientRole::Copy]
+            .into_iter()
+            .find(|role| role_word(*role) == got.role);
         Ok(Self {
             id: DeliveryId::from_bytes(column::fixed(&got.id, "delivery.id")?),
             version: column::count(got.version, "delivery.version")?,

@@ -41,7 +41,9 @@ pub(crate) fn insert(db: &mut Db, rows: &[Put<'_>]) -> Done {
 
 /// In the order recorded.
 pub(crate) fn of_kind(db: &mut Db, kind: DocumentKind) -> Done<Vec<DocumentRow>> {
-    let query = table::table.filter(table::kind.eq(kind.word())).order(table::id.asc());
+    let query = table::table
+        .filter(table::kind.eq(kind.word()))
+        .order(table::id.asc());
     each!(db, c => query.load::<Got>(c))?
         .into_iter()
         .map(|(_, kind, key, valid_from, recorded_at, document, mac)| {

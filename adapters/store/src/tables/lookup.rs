@@ -21,8 +21,18 @@ pub(crate) struct Put<'a> {
 }
 
 impl<'a> Put<'a> {
-    pub(crate) const fn new(kind: IndexKind, digest: &'a [u8; 32], message: &'a MessageId, is_unique: bool) -> Self {
-        Self { kind: kind.word(), digest, message: message.as_bytes(), is_unique }
+    pub(crate) const fn new(
+        kind: IndexKind,
+        digest: &'a [u8; 32],
+        message: &'a MessageId,
+        is_unique: bool,
+    ) -> Self {
+        Self {
+            kind: kind.word(),
+            digest,
+            message: message.as_bytes(),
+            is_unique,
+        }
     }
 }
 
@@ -33,7 +43,11 @@ pub(crate) fn insert(db: &mut Db, rows: &[Put<'_>]) -> Done {
 /// Newest first.
 pub(crate) fn find(db: &mut Db, kind: IndexKind, digest: &[u8; 32]) -> Done<Vec<MessageId>> {
     let query = table::table
-        .filter(table::kind.eq(kind.word()).and(table::digest.eq(digest.as_slice())))
+        .filter(
+            table::kind
+                .eq(kind.word())
+                .and(table::digest.eq(digest.as_slice())),
+        )
         .order(table::id.desc())
         .select(table::message);
     each!(db, c => query.load::<Vec<u8>>(c))?
@@ -45,7 +59,11 @@ pub(crate) fn find(db: &mut Db, kind: IndexKind, digest: &[u8; 32]) -> Done<Vec<
 /// The message that alone may have the digest.
 pub(crate) fn holder(db: &mut Db, kind: IndexKind, digest: &[u8; 32]) -> Done<Option<MessageId>> {
     let query = table::table
-        .filter(table::kind.eq(kind.word()).and(table::digest.eq(digest.as_slice())))
+        .filter(
+            table::kind
+                .eq(kind.word())
+                .and(table::digest.eq(digest.as_slice())),
+        )
         .filter(sql::<Bool>("is_unique"))
         .select(table::message);
     each!(db, c => query.first::<Vec<u8>>(c).optional())?

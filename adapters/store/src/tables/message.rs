@@ -83,7 +83,9 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &MessageId) -> Done<Option<MessageRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?.map(MessageRow::try_from).transpose()
+    each!(db, c => query.first::<Got>(c).optional())?
+        .map(MessageRow::try_from)
+        .transpose()
 }
 
 pub(crate) fn quarantined(db: &mut Db, limit: u32) -> Done<Vec<MessageRow>> {
@@ -92,7 +94,10 @@ pub(crate) fn quarantined(db: &mut Db, limit: u32) -> Done<Vec<MessageRow>> {
         .filter(sql::<Bool>("state = 'quarantined'"))
         .order((table::received_at.asc(), table::id.asc()))
         .limit(i64::from(limit));
-    each!(db, c => query.load::<Got>(c))?.into_iter().map(MessageRow::try_from).collect()
+    each!(db, c => query.load::<Got>(c))?
+        .into_iter()
+        .map(MessageRow::try_from)
+        .collect()
 }
 
 impl TryFrom<Got> for MessageRow {

@@ -44,7 +44,12 @@ pub(crate) fn claim(db: &mut Db, log_id: &str) -> Done<Option<Claim>> {
     })?;
     row.map(|(fence, commits, registration)| {
         let registration = column::count(registration, "node.registration")?;
-        Ok(Claim { log_id: log_id.to_owned(), fence, commits, registration })
+        Ok(Claim {
+            log_id: log_id.to_owned(),
+            fence,
+            commits,
+            registration,
+        })
     })
     .transpose()
 }
@@ -52,8 +57,15 @@ pub(crate) fn claim(db: &mut Db, log_id: &str) -> Done<Option<Claim>> {
 /// Opens a transaction's books: the log is still ours, `commits` rises by one.
 /// Holds the node's row until the end of the transaction.
 pub(crate) fn advance(db: &mut Db, claim: &Claim, registration: u64) -> Done {
-    let place = table::table.filter(table::log_id.eq(&claim.log_id).and(table::fence.eq(claim.fence)));
-    let books = (table::commits.eq(claim.commits + 1), table::registration.eq(column::number(registration)?));
+    let place = table::table.filter(
+        table::log_id
+            .eq(&claim.log_id)
+            .and(table::fence.eq(claim.fence)),
+    );
+    let books = (
+        table::commits.eq(claim.commits + 1),
+        table::registration.eq(column::number(registration)?),
+    );
     match each!(db, c => diesel::update(place).set(books).execute(c))? {
         1 => Ok(()),
         _ => Err(Fault::Superseded),
@@ -64,7 +76,11 @@ pub(crate) fn advance(db: &mut Db, claim: &Claim, registration: u64) -> Done {
 /// so that its own commit proves that the database can, and overwrites what a
 /// failed one may have left in the write-ahead log.
 pub(crate) fn settle(db: &mut Db, claim: &Claim) -> Done<i64> {
-    let place = table::table.filter(table::log_id.eq(&claim.log_id).and(table::fence.eq(claim.fence)));
+    let place = table::table.filter(
+        table::log_id
+            .eq(&claim.log_id)
+            .and(table::fence.eq(claim.fence)),
+    );
     let commits = each!(db, c => {
         diesel::update(place)
             .set(table::settled.eq(table::settled + 1))

@@ -63,9 +63,16 @@ pub(crate) fn forget_keys(db: &mut Db, until: Timestamp) -> Done {
 
 // === reading ===
 
-pub(crate) fn key(db: &mut Db, participant: &ParticipantId, key: &[u8; 32]) -> Done<Option<IdempotencyRow>> {
-    let query = idempotency::table
-        .filter(idempotency::participant.eq(participant.as_str()).and(idempotency::key.eq(key.as_slice())));
+pub(crate) fn key(
+    db: &mut Db,
+    participant: &ParticipantId,
+    key: &[u8; 32],
+) -> Done<Option<IdempotencyRow>> {
+    let query = idempotency::table.filter(
+        idempotency::participant
+            .eq(participant.as_str())
+            .and(idempotency::key.eq(key.as_slice())),
+    );
     each!(db, c => query.first::<GotKey>(c).optional())?
         .map(|(participant, key, request, message, expires_at)| {
             Ok(IdempotencyRow {

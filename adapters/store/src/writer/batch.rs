@@ -3,11 +3,12 @@
 use chancery_audit::{Hash, Record, leaf_hash};
 use chancery_pipeline::ports::{Committed, Guard, LedgerError, Step, Write};
 
+use super::rows::Rows;
 use super::{Answers, Job, Outcome, Work, Writer};
 use crate::connection::Db;
 use crate::fault::{Done, Fault};
 use crate::probe::{Act, Point};
-use crate::tables::{audit, body, case, column, delivery, document, lookup, message, node, once};
+use crate::tables::{audit, column, lookup, message, node, once};
 
 /// How the steps of a batch share their transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,31 +28,14 @@ pub(super) enum Stop {
     /// It concerns all steps alike.
     All(Fault),
     /// COMMIT was sent, its answer did not come.
-    Unknown(Outcome, Answers, String),
+    Unknown(Box<Doubt>),
 }
 
-/// Rows that wait to be inserted, and updates that wait for them.
-#[derive(Default)]
-struct Rows<'a> {
-    messages: Vec<message::Put<'a>>,
-    bodies: Vec<body::Put<'a>>,
-    deliveries: Vec<delivery::Put<'a>>,
-    segments: Vec<body::PutSegment<'a>>,
-    cases: Vec<case::Put<'a>>,
-    votes: Vec<case::PutVote<'a>>,
-    lookups: Vec<lookup::Put<'a>>,
-    keys: Vec<once::PutKey<'a>>,
-    nonces: Vec<once::PutNonce<'a>>,
-    documents: Vec<document::Put<'a>>,
-    leaves: Vec<audit::Put<'a>>,
-    updates: Vec<Update<'a>>,
-}
-
-enum Update<'a> {
-    Message(message::Put<'a>),
-    Delivery(delivery::Put<'a>),
-    Body(body::Put<'a>),
-    Case(case::Put<'a>),
+/// What is to be published and answered, should the transaction turn out to be done.
+pub(super) struct Doubt {
+    pub(super) outcome: Outcome,
+    pub(super) answers: Answers,
+    pub(super) fault: String,
 }
 
 /// Where log and epoch stand within the transaction.
@@ -66,7 +50,8 @@ struct Books {
 impl Writer {
     /// Tries a batch in one transaction.
     pub(super) fn attempt(&mut self, jobs: &[Job], mode: Mode) -> Result<Answers, Stop> {
-        self.settle().map_err(|error| Stop::All(Fault::Refused(reason(error))))?;
+        self.settle()
+            .map_err(|error| Stop::All(Fault::Refused(reason(error))))?;
         let registration = self.published.numbers_to_reserve();
         let tree = self.published.tree();
         let claim = self.session.claim().clone();
@@ -76,9 +61,19 @@ impl Writer {
             .and_then(|()| node::advance(db, &claim, registration))
             .and_then(|()| node::epoch(db));
         let epoch = begun.map_err(|fault| undo(db, fault, Stop::All))?;
-        let first = Books { seq: tree.size(), epoch };
-        let mut batch = Batch { log: &self.log, log_id: &claim.log_id, books: first, hashes: Vec::new() };
-        let answers = batch.apply(db, jobs, mode).map_err(|fault| undo(db, fault, Stop::Step))?;
+        let first = Books {
+            seq: tree.size(),
+            epoch,
+        };
+        let mut batch = Batch {
+            log: &self.log,
+            log_id: &claim.log_id,
+            books: first,
+            hashes: Vec::new(),
+        };
+        let answers = batch
+            .apply(db, jobs, mode)
+            .map_err(|fault| undo(db, fault, Stop::Step))?;
         self.published.saw_epoch(epoch);
 
         if answers.iter().all(Result::is_err) {
@@ -91,21 +86,33 @@ impl Writer {
         if batch.books.epoch != epoch {
             node::set_epoch(db, batch.books.epoch).map_err(|fault| undo(db, fault, Stop::All))?;
         }
-        let outcome = Outcome { staged: tree.stage(&batch.hashes), epoch: batch.books.epoch, registration };
+        let outcome = Outcome {
+            staged: tree.stage(&batch.hashes),
+            epoch: batch.books.epoch,
+            registration,
+        };
         // Or publishing would have to copy it.
         drop(tree);
 
-        if self.probes.at(Point::BeforeCommit) == Act::Lose {
-            return Err(Stop::Unknown(outcome, answers, "lost before COMMIT, for a test".into()));
-        }
-        if let Err(fault) = db.commit() {
-            return Err(Stop::Unknown(outcome, answers, reason(fault.into())));
-        }
-        if self.probes.at(Point::AfterCommit) == Act::Lose {
-            return Err(Stop::Unknown(outcome, answers, "lost after COMMIT, for a test".into()));
+        let ended = if self.probes.at(Point::BeforeCommit) == Act::Lose {
+            Err("lost before COMMIT, for a test".into())
+        } else {
+            db.commit().map_err(|fault| reason(fault.into()))
+        };
+        let ended = match self.probes.at(Point::AfterCommit) {
+            Act::Lose => Err("lost after COMMIT, for a test".into()),
+            Act::Go => ended,
+        };
+        if let Err(fault) = ended {
+            return Err(Stop::Unknown(Box::new(Doubt {
+                outcome,
+                answers,
+                fault,
+            })));
         }
         self.session.advance();
-        self.publish(outcome).map_err(|error| Stop::All(Fault::Damaged(reason(error))))?;
+        self.publish(outcome)
+            .map_err(|error| Stop::All(Fault::Damaged(reason(error))))?;
         Ok(answers)
     }
 }
@@ -123,7 +130,9 @@ fn undo(db: &mut Db, fault: Fault, otherwise: fn(Fault) -> Stop) -> Stop {
 
 fn reason(error: LedgerError) -> String {
     match error {
-        LedgerError::Unavailable(text) | LedgerError::UnknownOutcome(text) | LedgerError::Corrupt(text) => text,
+        LedgerError::Unavailable(text)
+        | LedgerError::UnknownOutcome(text)
+        | LedgerError::Corrupt(text) => text,
         other => other.to_string(),
     }
 }
@@ -169,7 +178,11 @@ impl<'b> Batch<'b> {
         Ok(answers)
     }
 
-    fn add_in_savepoint(&mut self, db: &mut Db, work: &'b Work) -> Done<Result<Committed, LedgerError>> {
+    fn add_in_savepoint(
+        &mut self,
+        db: &mut Db,
+        work: &'b Work,
+    ) -> Done<Result<Committed, LedgerError>> {
         let (books, leaves) = (self.books, self.hashes.len());
         db.run("SAVEPOINT step")?;
         let mut rows = Rows::default();
@@ -189,24 +202,38 @@ impl<'b> Batch<'b> {
                 self.hashes.truncate(leaves);
                 // Where the whole transaction is gone this fails, and the
                 // steps are tried one by one.
-                db.run("ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step").map_err(|_| fault.clone())?;
+                db.run("ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step")
+                    .map_err(|_| fault.clone())?;
                 Ok(Err(explain(db, work, fault)?))
             }
         }
     }
 
     /// Puts a step's rows and leaves with the others.
-    fn add(&mut self, db: &mut Db, work: &'b Work, rows: &mut Rows<'b>) -> Result<Committed, Stopped> {
+    fn add(
+        &mut self,
+        db: &mut Db,
+        work: &'b Work,
+        rows: &mut Rows<'b>,
+    ) -> Result<Committed, Stopped> {
         let first_seq = self.books.seq;
         match work {
             Work::Step(step) => self.add_step(db, step, rows)?,
             Work::Checkpoint(stored) => audit::insert_checkpoint(db, self.log_id, stored)?,
             Work::Reserve => {}
         }
-        Ok(Committed { first_seq, epoch: self.books.epoch })
+        Ok(Committed {
+            first_seq,
+            epoch: self.books.epoch,
+        })
     }
 
-    fn add_step(&mut self, db: &mut Db, step: &'b Step, rows: &mut Rows<'b>) -> Result<(), Stopped> {
+    fn add_step(
+        &mut self,
+        db: &mut Db,
+        step: &'b Step,
+        rows: &mut Rows<'b>,
+    ) -> Result<(), Stopped> {
         let holds = |guard: &Guard| match guard {
             Guard::Epoch(epoch) => *epoch == self.books.epoch,
         };
@@ -240,12 +267,21 @@ impl<'b> Batch<'b> {
 /// A step's failure as its caller is told it: with the message that holds what
 /// is taken.
 fn explain(db: &mut Db, work: &Work, fault: Fault) -> Done<LedgerError> {
-    let (Work::Step(step), Fault::Duplicate(what)) = (work, &fault) else { return Ok(fault.into()) };
+    let (Work::Step(step), Fault::Duplicate(what)) = (work, &fault) else {
+        return Ok(fault.into());
+    };
     let mut holder = None;
     for write in &step.writes {
         holder = match write {
-            Write::InsertMessage(row) if *what == "message" => message::get(db, &row.id)?.map(|row| row.id),
-            Write::InsertIndex { kind, digest, message, .. } if *what == "index" => {
+            Write::InsertMessage(row) if *what == "message" => {
+                message::get(db, &row.id)?.map(|row| row.id)
+            }
+            Write::InsertIndex {
+                kind,
+                digest,
+                message,
+                ..
+            } if *what == "index" => {
                 let taken = lookup::find(db, *kind, digest)?;
                 match lookup::holder(db, *kind, digest)? {
                     Some(one) => Some(one),
@@ -261,69 +297,8 @@ fn explain(db: &mut Db, work: &Work, fault: Fault) -> Done<LedgerError> {
             break;
         }
     }
-    Ok(LedgerError::Duplicate { what, message: holder })
-}
-
-// === impl Rows ===
-
-impl<'b> Rows<'b> {
-    fn add(&mut self, db: &mut Db, write: &'b Write) -> Done {
-        match write {
-            Write::InsertMessage(row) => self.messages.push(first(row.version, row.as_ref())?),
-            Write::UpdateMessage(row) => self.updates.push(Update::Message(row.as_ref().try_into()?)),
-            Write::InsertDelivery(row) => self.deliveries.push(first(row.version, row.as_ref())?),
-            Write::UpdateDelivery(row) => self.updates.push(Update::Delivery(row.as_ref().try_into()?)),
-            Write::InsertBody(row) => self.bodies.push(first(row.version, row.as_ref())?),
-            Write::UpdateBody(row) => self.updates.push(Update::Body(row.as_ref().try_into()?)),
-            Write::InsertSegment(row) => self.segments.push(row.into()),
-            Write::InsertCase(row) => self.cases.push(first(row.version, row.as_ref())?),
-            Write::UpdateCase(row) => self.updates.push(Update::Case(row.as_ref().try_into()?)),
-            Write::InsertVote(row) => self.votes.push(row.as_ref().into()),
-            Write::InsertIndex { kind, digest, message, unique } => {
-                self.lookups.push(lookup::Put::new(*kind, digest, message, *unique));
-            }
-            Write::InsertIdempotency(row) => self.keys.push(row.as_ref().into()),
-            Write::InsertNonce(nonce) => self.nonces.push(nonce.into()),
-            Write::InsertDocument(row) => self.documents.push(row.as_ref().into()),
-            // What is inserted after a deletion must meet it, what was before must be met by it.
-            Write::DeleteBody(id) => {
-                std::mem::take(self).flush(db)?;
-                body::delete(db, id)?;
-            }
-            Write::ForgetIdempotency(until) => {
-                std::mem::take(self).flush(db)?;
-                once::forget_keys(db, *until)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Rows before those that refer to them, updates last: no update makes an
-    /// insert possible that was not before.
-    fn flush(self, db: &mut Db) -> Done {
-        message::insert(db, &self.messages)?;
-        body::insert(db, &self.bodies)?;
-        delivery::insert(db, &self.deliveries)?;
-        body::insert_segments(db, &self.segments)?;
-        case::insert(db, &self.cases)?;
-        case::insert_votes(db, &self.votes)?;
-        lookup::insert(db, &self.lookups)?;
-        once::insert_keys(db, &self.keys)?;
-        once::insert_nonces(db, &self.nonces)?;
-        document::insert(db, &self.documents)?;
-        for update in &self.updates {
-            match update {
-                Update::Message(row) => message::update(db, row)?,
-                Update::Delivery(row) => delivery::update(db, row)?,
-                Update::Body(row) => body::update(db, row)?,
-                Update::Case(row) => case::update(db, row)?,
-            }
-        }
-        audit::insert(db, &self.leaves)
-    }
-}
-
-/// A new row; its version is 1, or it was not made for this.
-fn first<'b, R, P: TryFrom<&'b R, Error = Fault>>(version: u64, row: &'b R) -> Done<P> {
-    if version == 1 { row.try_into() } else { Err(Fault::Conflict) }
+    Ok(LedgerError::Duplicate {
+        what,
+        message: holder,
+    })
 }

@@ -10,6 +10,7 @@
 
 mod batch;
 mod published;
+mod rows;
 mod session;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use chancery_pipeline::ports::{Committed, LedgerError, Step, StoredCheckpoint, W
 pub(crate) use published::Published;
 pub(crate) use session::Session;
 
-use batch::{Mode, Stop};
+use batch::{Doubt, Mode, Stop};
 use session::Settled;
 
 use crate::config::StoreConfig;
@@ -73,7 +74,12 @@ type Answers = Vec<Result<Committed, LedgerError>>;
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) fn new(session: Session, published: Arc<Published>, log: LogId, config: &StoreConfig) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        published: Arc<Published>,
+        log: LogId,
+        config: &StoreConfig,
+    ) -> Self {
         Self {
             session,
             published,
@@ -135,7 +141,12 @@ impl Writer {
                     }
                     break fault.into();
                 }
-                Err(Stop::Unknown(outcome, answers, fault)) => {
+                Err(Stop::Unknown(doubt)) => {
+                    let Doubt {
+                        outcome,
+                        answers,
+                        fault,
+                    } = *doubt;
                     tracing::warn!(%fault, "the answer to a commit was lost");
                     self.session.doubt(outcome);
                     match self.settle() {
@@ -162,7 +173,9 @@ impl Writer {
     }
 
     fn publish(&self, outcome: Outcome) -> Result<(), LedgerError> {
-        self.published.advance(outcome).map_err(|error| LedgerError::Corrupt(error.to_string()))
+        self.published
+            .advance(outcome)
+            .map_err(|error| LedgerError::Corrupt(error.to_string()))
     }
 }
 
@@ -190,7 +203,9 @@ impl Work {
 
 fn weight_of(write: &Write) -> usize {
     256 + match write {
-        Write::InsertMessage(row) | Write::UpdateMessage(row) => row.document.len() + row.sealed.len(),
+        Write::InsertMessage(row) | Write::UpdateMessage(row) => {
+            row.document.len() + row.sealed.len()
+        }
         Write::InsertDelivery(row) | Write::UpdateDelivery(row) => row.document.len(),
         Write::InsertBody(row) | Write::UpdateBody(row) => row.document.len(),
         Write::InsertSegment(row) => row.sealed.len(),

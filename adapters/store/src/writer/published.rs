@@ -37,7 +37,10 @@ impl Published {
             tree: Mutex::new(Arc::new(tree)),
             epoch: AtomicU64::new(epoch),
             // Nothing is reserved until a transaction has written it.
-            numbers: Mutex::new(Numbers { next, reserved: next }),
+            numbers: Mutex::new(Numbers {
+                next,
+                reserved: next,
+            }),
         }
     }
 
@@ -71,7 +74,11 @@ impl Published {
     /// What a transaction is to write as reserved.
     pub(super) fn numbers_to_reserve(&self) -> u64 {
         let numbers = lock(&self.numbers);
-        if numbers.reserved - numbers.next > BLOCK / 2 { numbers.reserved } else { numbers.next + BLOCK }
+        if numbers.reserved - numbers.next > BLOCK / 2 {
+            numbers.reserved
+        } else {
+            numbers.next + BLOCK
+        }
     }
 
     /// A transaction is done.

@@ -50,7 +50,11 @@ pub(super) enum Settled {
 
 impl Session {
     /// Takes over the log, with all that is checked before anything is written.
-    pub(crate) fn open(target: Target, log_id: &LogId, config: &StoreConfig) -> Result<(Self, Published), OpenError> {
+    pub(crate) fn open(
+        target: Target,
+        log_id: &LogId,
+        config: &StoreConfig,
+    ) -> Result<(Self, Published), OpenError> {
         let lock = match &target {
             Target::Sqlite(place) => {
                 place.prepare(config.create)?;
@@ -60,20 +64,35 @@ impl Session {
         };
         let mut db = wait(config.patience, || connect(&target, log_id.as_str()))?;
         migrate(&mut db, config.create)?;
-        let damaged = |fault| OpenError::Damaged(chancery_pipeline::ports::LedgerError::from(fault).to_string());
-        let claim = claim(&mut db, log_id, config.create).map_err(damaged)?.ok_or(OpenError::Missing)?;
+        let damaged = |fault| {
+            OpenError::Damaged(chancery_pipeline::ports::LedgerError::from(fault).to_string())
+        };
+        let claim = claim(&mut db, log_id, config.create)
+            .map_err(damaged)?
+            .ok_or(OpenError::Missing)?;
         let tree = rebuild(&mut db, log_id.as_str()).map_err(damaged)?;
         check_anchor(&mut db, log_id.as_str(), &tree, config)?;
         let epoch = node::epoch_now(&mut db).map_err(damaged)?;
         let published = Published::new(tree, epoch, claim.registration);
-        let session =
-            Self { target, patience: config.patience, db: Some(db), hopeful: true, lock, claim, doubt: None, superseded: false };
+        let session = Self {
+            target,
+            patience: config.patience,
+            db: Some(db),
+            hopeful: true,
+            lock,
+            claim,
+            doubt: None,
+            superseded: false,
+        };
         Ok((session, published))
     }
 }
 
 /// Tries until there is something, for as long as the patience lasts.
-fn wait<T>(patience: Duration, mut attempt: impl FnMut() -> Result<Option<T>, OpenError>) -> Result<T, OpenError> {
+fn wait<T>(
+    patience: Duration,
+    mut attempt: impl FnMut() -> Result<Option<T>, OpenError>,
+) -> Result<T, OpenError> {
     let begin = Instant::now();
     loop {
         let error = match attempt() {
@@ -117,7 +136,10 @@ fn rebuild(db: &mut Db, log_id: &str) -> Done<Tree> {
     while tree.size() < size {
         let hashes = audit::hashes(db, log_id, &(tree.size()..tree.size() + READ_AHEAD))?;
         if hashes.is_empty() {
-            return Err(Fault::Damaged(format!("audit leaf {} is missing", tree.size())));
+            return Err(Fault::Damaged(format!(
+                "audit leaf {} is missing",
+                tree.size()
+            )));
         }
         hashes.into_iter().for_each(|hash| tree.push(hash));
     }
@@ -125,18 +147,29 @@ fn rebuild(db: &mut Db, log_id: &str) -> Done<Tree> {
     Ok(tree)
 }
 
-fn check_anchor(db: &mut Db, log_id: &str, tree: &Tree, config: &StoreConfig) -> Result<(), OpenError> {
-    let Some(anchor) = config.anchor else { return Ok(()) };
+fn check_anchor(
+    db: &mut Db,
+    log_id: &str,
+    tree: &Tree,
+    config: &StoreConfig,
+) -> Result<(), OpenError> {
+    let Some(anchor) = config.anchor else {
+        return Ok(());
+    };
     let size = tree.size();
     if size < anchor.size {
-        return Err(OpenError::RolledBack(format!("{size} records, at least {} were signed", anchor.size)));
+        return Err(OpenError::RolledBack(format!(
+            "{size} records, at least {} were signed",
+            anchor.size
+        )));
     }
     // Small steps: nothing but the frontier is needed, and it is needed once.
     let mut then = chancery_audit::Frontier::default();
     while then.size() < anchor.size {
         let end = anchor.size.min(then.size() + READ_AHEAD);
-        let hashes = audit::hashes(db, log_id, &(then.size()..end))
-            .map_err(|fault| OpenError::Damaged(chancery_pipeline::ports::LedgerError::from(fault).to_string()))?;
+        let hashes = audit::hashes(db, log_id, &(then.size()..end)).map_err(|fault| {
+            OpenError::Damaged(chancery_pipeline::ports::LedgerError::from(fault).to_string())
+        })?;
         if hashes.is_empty() {
             return Err(OpenError::Damaged("the log ended while it was read".into()));
         }
@@ -145,7 +178,10 @@ fn check_anchor(db: &mut Db, log_id: &str, tree: &Tree, config: &StoreConfig) ->
     if then.root() == anchor.root {
         Ok(())
     } else {
-        Err(OpenError::RolledBack(format!("its first {} records are others than those signed", anchor.size)))
+        Err(OpenError::RolledBack(format!(
+            "its first {} records are others than those signed",
+            anchor.size
+        )))
     }
 }
 
@@ -158,7 +194,9 @@ impl Session {
 
     /// The connection; `settle` has to have been called.
     pub(super) fn db(&mut self) -> Done<&mut Db> {
-        self.db.as_mut().ok_or_else(|| Fault::Lost("there is no connection".into()))
+        self.db
+            .as_mut()
+            .ok_or_else(|| Fault::Lost("there is no connection".into()))
     }
 
     /// Throws the connection away. What it had not committed is undone.
@@ -193,7 +231,11 @@ impl Session {
         if self.db.is_some() {
             return Ok((Settled::Undone, None));
         }
-        let patience = if self.hopeful { self.patience } else { Duration::ZERO };
+        let patience = if self.hopeful {
+            self.patience
+        } else {
+            Duration::ZERO
+        };
         self.hopeful = false;
         let mut db = wait(patience, || connect(&self.target, &self.claim.log_id))
             .map_err(|error| Fault::Lost(error.to_string()))?;
@@ -209,7 +251,11 @@ impl Session {
                 (Settled::Done, Some(outcome))
             }
             // The lock was ours, or the claim would be gone.
-            _ => return Err(Fault::Damaged("the number of transactions is not the one that was written".into())),
+            _ => {
+                return Err(Fault::Damaged(
+                    "the number of transactions is not the one that was written".into(),
+                ));
+            }
         };
         self.db = Some(db);
         self.hopeful = true;

@@ -34,7 +34,7 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
     let store = world.open();
     store.commit(submission(0)).unwrap();
     let barrier = Barrier::new(usize::try_from(CALLERS).unwrap());
-    let good = |n: u64| n % 3 != 0;
+    let good = |n: u64| !n.is_multiple_of(3);
     std::thread::scope(|scope| {
         for caller in 0..CALLERS {
             let (store, barrier) = (&store, &barrier);
@@ -45,7 +45,10 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
                     let mut step = submission(n);
                     let expected = match n % 12 {
                         0 => {
-                            step.writes.push(Write::UpdateMessage(Box::new(MessageRow { version: 5, ..message(0) })));
+                            step.writes.push(Write::UpdateMessage(Box::new(MessageRow {
+                                version: 5,
+                                ..message(0)
+                            })));
                             LedgerError::Conflict
                         }
                         3 => {
@@ -55,7 +58,10 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
                                 message: message_id(n),
                                 unique: true,
                             });
-                            LedgerError::Duplicate { what: "index", message: Some(message_id(0)) }
+                            LedgerError::Duplicate {
+                                what: "index",
+                                message: Some(message_id(0)),
+                            }
                         }
                         6 => {
                             step.guards.push(chancery_pipeline::ports::Guard::Epoch(77));
@@ -68,7 +74,10 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
                     };
                     if good(n) {
                         let done = store.commit(submission(n)).unwrap();
-                        assert_eq!(store.leaves_of(&message_id(n)).unwrap()[0].seq, done.first_seq);
+                        assert_eq!(
+                            store.leaves_of(&message_id(n)).unwrap()[0].seq,
+                            done.first_seq
+                        );
                     } else {
                         assert_eq!(store.commit(step), Err(expected));
                     }
@@ -79,7 +88,11 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
     let total = CALLERS * ROUNDS;
     let written = (0..=total).filter(|n| *n == 0 || good(*n));
     for n in 0..=total {
-        assert_eq!(store.message(&message_id(n)).unwrap().is_some(), n == 0 || good(n), "message {n}");
+        assert_eq!(
+            store.message(&message_id(n)).unwrap().is_some(),
+            n == 0 || good(n),
+            "message {n}"
+        );
     }
     assert_eq!(store.head().unwrap().size, 6 * written.count() as u64);
     crate::log::check_whole_log(&store);
@@ -88,7 +101,10 @@ pub(crate) fn failures_do_not_sink_their_neighbours(world: &World) {
 pub(crate) fn waiting_steps_share_a_transaction(world: &World) {
     let counter = std::sync::Arc::new(Counter::default());
     let store = world
-        .open_with(&StoreConfig { probes: Probes(Some(std::sync::Arc::<Counter>::clone(&counter))), ..config() })
+        .open_with(&StoreConfig {
+            probes: Probes(Some(std::sync::Arc::<Counter>::clone(&counter))),
+            ..config()
+        })
         .unwrap();
     std::thread::scope(|scope| {
         for caller in 0..32 {
@@ -101,7 +117,10 @@ pub(crate) fn waiting_steps_share_a_transaction(world: &World) {
         }
     });
     let commits = counter.commits.load(Ordering::SeqCst);
-    assert!(commits <= 160, "{commits} transactions for 320 steps of 32 callers");
+    assert!(
+        commits <= 160,
+        "{commits} transactions for 320 steps of 32 callers"
+    );
     assert_eq!(store.head().unwrap().size, 320 * 6);
 }
 
@@ -116,7 +135,10 @@ pub(crate) fn registration_numbers_are_unique_and_rise_over_restarts(world: &Wor
                         let number = store.next_registration().unwrap();
                         assert!(number > last);
                         last = number;
-                        assert!(taken.lock().unwrap().insert(number), "{number} was given out twice");
+                        assert!(
+                            taken.lock().unwrap().insert(number),
+                            "{number} was given out twice"
+                        );
                     }
                 });
             }

@@ -49,9 +49,17 @@ struct Ack {
 }
 
 fn parse(line: &str) -> Option<Ack> {
-    let mut words = line.strip_prefix("ack ")?.strip_suffix(" .")?.split(' ').map(str::parse);
+    let mut words = line
+        .strip_prefix("ack ")?
+        .strip_suffix(" .")?
+        .split(' ')
+        .map(str::parse);
     match (words.next()?, words.next()?, words.next()?) {
-        (Ok(n), Ok(seq), Ok(registration)) => Some(Ack { n, seq, registration }),
+        (Ok(n), Ok(seq), Ok(registration)) => Some(Ack {
+            n,
+            seq,
+            registration,
+        }),
         _ => None,
     }
 }
@@ -60,7 +68,13 @@ fn parse(line: &str) -> Option<Ack> {
 /// all that it acknowledged.
 fn run(world: &World, round: u64, until: usize, crash_at: Option<&str>) -> Vec<Ack> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["crash::writer", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "crash::writer",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(URL, &world.url)
         .env(ROUND, round.to_string())
         .env("CHANCERY_CRASH_AT", crash_at.unwrap_or_default())
@@ -68,8 +82,14 @@ fn run(world: &World, round: u64, until: usize, crash_at: Option<&str>) -> Vec<A
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut acks: Vec<Ack> = lines.by_ref().filter_map(|line| parse(&line)).take(until).collect();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let mut acks: Vec<Ack> = lines
+        .by_ref()
+        .filter_map(|line| parse(&line))
+        .take(until)
+        .collect();
     child.kill().ok();
     // What it said before it died counts as well.
     acks.extend(lines.filter_map(|line| parse(&line)));
@@ -81,8 +101,18 @@ fn check(world: &World, acks: &[Ack]) {
     let store = world.open();
     for ack in acks {
         let row = store.message(&message_id(ack.n)).unwrap();
-        assert_eq!(row.map(|row| row.registration), Some(ack.registration), "message {} was acknowledged", ack.n);
-        let own: Vec<u64> = store.leaves_of(&message_id(ack.n)).unwrap().iter().map(|leaf| leaf.seq).collect();
+        assert_eq!(
+            row.map(|row| row.registration),
+            Some(ack.registration),
+            "message {} was acknowledged",
+            ack.n
+        );
+        let own: Vec<u64> = store
+            .leaves_of(&message_id(ack.n))
+            .unwrap()
+            .iter()
+            .map(|leaf| leaf.seq)
+            .collect();
         assert_eq!(own, [ack.seq, ack.seq + 1]);
     }
     let head = store.head().unwrap();
@@ -113,8 +143,17 @@ mod points {
         drop(world.open());
         let mut acks = Vec::new();
         let places = ["store.before-commit", "store.after-commit"];
-        for (round, (place, count)) in (0..).zip(places.iter().flat_map(|place| [2, 9, 30].map(|count| (place, count)))) {
-            acks.extend(run(world, round, usize::MAX, Some(&format!("{place}:{count}"))));
+        for (round, (place, count)) in (0..).zip(
+            places
+                .iter()
+                .flat_map(|place| [2, 9, 30].map(|count| (place, count))),
+        ) {
+            acks.extend(run(
+                world,
+                round,
+                usize::MAX,
+                Some(&format!("{place}:{count}")),
+            ));
             check(world, &acks);
         }
         assert!(!acks.is_empty());

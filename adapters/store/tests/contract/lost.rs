@@ -31,9 +31,19 @@ impl Probe for Loser {
 }
 
 fn open(world: &World, at: &'static [Point], every: u64) -> (Store, Arc<Loser>) {
-    let loser = Arc::new(Loser { at, every, seen: AtomicU64::new(0), lost: AtomicU64::new(0) });
+    let loser = Arc::new(Loser {
+        at,
+        every,
+        seen: AtomicU64::new(0),
+        lost: AtomicU64::new(0),
+    });
     let probes = Probes(Some(Arc::<Loser>::clone(&loser)));
-    (world.open_with(&StoreConfig { probes, ..config() }).unwrap(), loser)
+    (
+        world
+            .open_with(&StoreConfig { probes, ..config() })
+            .unwrap(),
+        loser,
+    )
 }
 
 fn commit_all(world: &World, at: &'static [Point], every: u64) {
@@ -43,7 +53,9 @@ fn commit_all(world: &World, at: &'static [Point], every: u64) {
     }
     // A step without records has only the count of transactions to be known by.
     for n in 12..18 {
-        let step = writes(vec![chancery_pipeline::ports::Write::InsertMessage(Box::new(message(n)))]);
+        let step = writes(vec![chancery_pipeline::ports::Write::InsertMessage(
+            Box::new(message(n)),
+        )]);
         store.commit(step).unwrap();
         assert!(store.message(&message_id(n)).unwrap().is_some());
     }

@@ -1,5 +1,13 @@
 //! The same contract on both databases, and what is peculiar to each.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test stops at what it does not expect"
+)]
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with other test programs")]

@@ -28,8 +28,41 @@ fn only_a_socket_is_gone_to() {
         "postgres:///db?host=%2Ftmp",
         "postgres://user@/db?host=/tmp",
     ] {
-        assert!(matches!(Store::open_postgres(url, &log(), &config()), Err(OpenError::Place(_))), "{url}");
+        assert!(
+            matches!(
+                Store::open_postgres(url, &log(), &config()),
+                Err(OpenError::Place(_))
+            ),
+            "{url}"
+        );
     }
+}
+
+/// Not a test by itself: opens a store in an environment that points elsewhere.
+#[test]
+#[ignore = "run by the test below"]
+fn opener() {
+    let Ok(url) = std::env::var("CHANCERY_STORE_TEST_URL") else {
+        return;
+    };
+    let store = Store::open(&url, &log(), &config()).unwrap();
+    store.commit(submission(1)).unwrap();
+}
+
+#[test]
+fn the_environment_points_nowhere_else() {
+    let world = World::postgres();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["only_postgres::opener", "--exact", "--ignored"])
+        .env("CHANCERY_STORE_TEST_URL", &world.url)
+        .env("PGHOSTADDR", "192.0.2.1")
+        .env("PGOPTIONS", "-c default_tablespace=nowhere")
+        .env("PGCONNECT_TIMEOUT", "2")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(world.open().head().unwrap().size, 6);
 }
 
 /// Settings that would make an acknowledgement a lie.
@@ -39,10 +72,23 @@ fn a_server_that_does_not_sync_is_refused() {
     drop(world.open());
     let server = Postgres::start();
     let database = server.create_database();
-    server.psql("postgres", "postgres", "ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()").unwrap();
+    server
+        .psql(
+            "postgres",
+            "postgres",
+            "ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()",
+        )
+        .unwrap();
     server.crash();
     let refused = Store::open(&server.url(&database), &log(), &config()).unwrap_err();
-    assert_eq!(refused, OpenError::Setting { name: "fsync", found: "off".into(), want: "on".into() });
+    assert_eq!(
+        refused,
+        OpenError::Setting {
+            name: "fsync",
+            found: "off".into(),
+            want: "on".into()
+        }
+    );
 }
 
 /// The server crashes again and again under load: what was acknowledged is
@@ -84,10 +130,18 @@ fn a_crash_of_the_server_loses_nothing_that_was_acknowledged() {
     });
     let (acked, refused) = (acked.into_inner().unwrap(), refused.into_inner().unwrap());
     for n in &acked {
-        assert_eq!(store.leaves_of(&message_id(*n)).unwrap().len(), 6, "{n} was acknowledged");
+        assert_eq!(
+            store.leaves_of(&message_id(*n)).unwrap().len(),
+            6,
+            "{n} was acknowledged"
+        );
     }
     for n in &refused {
-        assert_eq!(store.message(&message_id(*n)).unwrap(), None, "{n} was refused");
+        assert_eq!(
+            store.message(&message_id(*n)).unwrap(),
+            None,
+            "{n} was refused"
+        );
     }
     assert_eq!(store.head().unwrap().size, 6 * acked.len() as u64);
     crate::log::check_whole_log(&store);
@@ -97,13 +151,26 @@ fn a_crash_of_the_server_loses_nothing_that_was_acknowledged() {
 fn a_server_that_is_gone_is_said_to_be_and_comes_back() {
     let server = Postgres::start();
     let database = server.create_database();
-    let quick = StoreConfig { patience: Duration::from_millis(300), ..config() };
+    let quick = StoreConfig {
+        patience: Duration::from_millis(300),
+        ..config()
+    };
     let store = Store::open(&server.url(&database), &log(), &quick).unwrap();
     store.commit(submission(1)).unwrap();
     server.stop();
-    assert!(matches!(store.commit(submission(2)), Err(LedgerError::Unavailable(_))));
-    assert!(matches!(store.message(&message_id(1)), Err(LedgerError::Unavailable(_))));
-    assert_eq!(store.head().unwrap().size, 6, "what is committed is still known");
+    assert!(matches!(
+        store.commit(submission(2)),
+        Err(LedgerError::Unavailable(_))
+    ));
+    assert!(matches!(
+        store.message(&message_id(1)),
+        Err(LedgerError::Unavailable(_))
+    ));
+    assert_eq!(
+        store.head().unwrap().size,
+        6,
+        "what is committed is still known"
+    );
     server.start_again();
     assert_eq!(store.commit(submission(2)).unwrap().first_seq, 6);
     assert_eq!(store.message(&message_id(1)).unwrap(), Some(message(1)));
@@ -137,7 +204,10 @@ fn the_gateways_role_can_only_append_to_the_log() {
     // Run once more it changes nothing.
     server.psql(&database, "postgres", ROLES).unwrap();
 
-    let existing = StoreConfig { create: false, ..config() };
+    let existing = StoreConfig {
+        create: false,
+        ..config()
+    };
     let url = server.url_as(&database, "chancery_core");
     let store = Store::open(&url, &log(), &existing).unwrap();
     store.commit(submission(1)).unwrap();
@@ -158,11 +228,28 @@ fn the_gateways_role_can_only_append_to_the_log() {
         "SET ROLE chancery_owner",
     ] {
         let refused = server.psql(&database, "chancery_core", sql).unwrap_err();
-        assert!(refused.contains("permission denied") || refused.contains("must be owner"), "{sql}: {refused}");
+        assert!(
+            refused.contains("permission denied") || refused.contains("must be owner"),
+            "{sql}: {refused}"
+        );
     }
-    let count = server.psql(&database, "chancery_auditor", "SELECT count(*) FROM audit_leaf").unwrap();
+    let count = server
+        .psql(
+            &database,
+            "chancery_auditor",
+            "SELECT count(*) FROM audit_leaf",
+        )
+        .unwrap();
     assert_eq!(count, "6");
-    assert!(server.psql(&database, "chancery_auditor", "SELECT count(*) FROM message").is_err());
+    assert!(
+        server
+            .psql(
+                &database,
+                "chancery_auditor",
+                "SELECT count(*) FROM message"
+            )
+            .is_err()
+    );
     drop(store);
 }
 
@@ -175,9 +262,18 @@ fn nodes_that_share_a_database_have_a_log_each() {
     let second = Store::open(&world.url, &other, &config()).unwrap();
     first.commit(submission(1)).unwrap();
     second.commit(submission(2)).unwrap();
-    assert_eq!((first.head().unwrap().size, second.head().unwrap().size), (6, 6));
+    assert_eq!(
+        (first.head().unwrap().size, second.head().unwrap().size),
+        (6, 6)
+    );
     assert_ne!(first.head().unwrap().root, second.head().unwrap().root);
-    assert_eq!((first.next_registration().unwrap(), second.next_registration().unwrap()), (1, 1));
+    assert_eq!(
+        (
+            first.next_registration().unwrap(),
+            second.next_registration().unwrap()
+        ),
+        (1, 1)
+    );
     assert_eq!(second.message(&message_id(1)).unwrap(), Some(message(1)));
 
     // What one changes in the directory, the other's guards see, and then it knows.
@@ -194,5 +290,12 @@ fn nodes_that_share_a_database_have_a_log_each() {
     };
     assert_eq!(second.commit(guarded), Err(LedgerError::Conflict));
     assert_eq!(second.epoch().unwrap(), epoch + 1);
-    assert_eq!(server().psql(world.database(), "postgres", &format!("SELECT commits > 0 FROM node WHERE log_id = '{LOG}'")), Ok("t".into()));
+    assert_eq!(
+        server().psql(
+            world.database(),
+            "postgres",
+            &format!("SELECT commits > 0 FROM node WHERE log_id = '{LOG}'")
+        ),
+        Ok("t".into())
+    );
 }

@@ -18,13 +18,20 @@ fn files_are_their_owners_alone() {
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
-        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+        assert_eq!(
+            entry.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{:?}",
+            entry.file_name()
+        );
         seen += 1;
     }
     assert_eq!(seen, 4, "database, -wal, -shm, .lock");
     drop(store);
     std::fs::set_permissions(world.file(), std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(world.open_with(&config()), Err(OpenError::Place(text)) if text.contains("chmod 600")));
+    assert!(
+        matches!(world.open_with(&config()), Err(OpenError::Place(text)) if text.contains("chmod 600"))
+    );
 }
 
 #[test]
@@ -32,7 +39,10 @@ fn links_empty_and_foreign_files_are_refused() {
     let world = World::sqlite();
     drop(world.open());
     let folder = world.file().parent().unwrap().to_owned();
-    let existing = StoreConfig { create: false, ..config() };
+    let existing = StoreConfig {
+        create: false,
+        ..config()
+    };
     let open = |path: &Path| Store::open_sqlite(path, &log(), &existing).map(drop);
 
     let link = folder.join("link.db");
@@ -62,8 +72,21 @@ fn links_empty_and_foreign_files_are_refused() {
 fn only_what_says_what_it_is_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db").display().to_string();
-    for url in [path.as_str(), "sqlite:", "postgresql:///x?host=/tmp", "postgres://host/x", "file:x.db", ""] {
-        assert!(matches!(Store::open(url, &log(), &config()), Err(OpenError::Place(_))), "{url}");
+    for url in [
+        path.as_str(),
+        "sqlite:",
+        "postgresql:///x?host=/tmp",
+        "postgres://host/x",
+        "file:x.db",
+        "",
+    ] {
+        assert!(
+            matches!(
+                Store::open(url, &log(), &config()),
+                Err(OpenError::Place(_))
+            ),
+            "{url}"
+        );
     }
     // A name that looks like another kind's URL is a file's name here.
     let odd = folder.path().join("file:odd?mode=memory");
@@ -76,8 +99,15 @@ fn only_what_says_what_it_is_is_opened() {
 #[test]
 fn a_full_database_refuses_and_recovers() {
     let world = World::sqlite();
-    let store = world.open_with(&StoreConfig { max_bytes: Some(4 << 20), ..config() }).unwrap();
-    store.commit(writes(vec![Write::InsertBody(Box::new(body(1)))])).unwrap();
+    let store = world
+        .open_with(&StoreConfig {
+            max_bytes: Some(4 << 20),
+            ..config()
+        })
+        .unwrap();
+    store
+        .commit(writes(vec![Write::InsertBody(Box::new(body(1)))]))
+        .unwrap();
     let mut index = 0;
     let full = loop {
         match store.commit(writes(vec![Write::InsertSegment(segment(1, index))])) {
@@ -86,7 +116,9 @@ fn a_full_database_refuses_and_recovers() {
         }
         assert!(index < 1000);
     };
-    let LedgerError::Unavailable(text) = full else { panic!("{full}") };
+    let LedgerError::Unavailable(text) = full else {
+        panic!("{full}")
+    };
     assert!(text.contains("full"), "{text}");
     assert!(index > 20);
     assert_eq!(store.segment(&body_id(1), index).unwrap(), None);
@@ -98,7 +130,10 @@ fn a_full_database_refuses_and_recovers() {
             let store = &store;
             scope.spawn(move || {
                 let step = if n % 2 == 0 {
-                    writes(vec![Write::InsertSegment(segment(1, 5000 + u32::try_from(n).unwrap()))])
+                    writes(vec![Write::InsertSegment(segment(
+                        1,
+                        5000 + u32::try_from(n).unwrap(),
+                    ))])
                 } else {
                     writes(vec![Write::InsertNonce([u8::try_from(n).unwrap(); 16])])
                 };
@@ -108,8 +143,15 @@ fn a_full_database_refuses_and_recovers() {
     });
     assert_eq!(store.head().unwrap(), head);
 
-    store.commit(writes(vec![Write::DeleteBody(body_id(1))])).unwrap();
+    store
+        .commit(writes(vec![Write::DeleteBody(body_id(1))]))
+        .unwrap();
     store.commit(submission(1)).unwrap();
-    store.commit(writes(vec![Write::InsertBody(Box::new(body(1))), Write::InsertSegment(segment(1, 0))])).unwrap();
+    store
+        .commit(writes(vec![
+            Write::InsertBody(Box::new(body(1))),
+            Write::InsertSegment(segment(1, 0)),
+        ]))
+        .unwrap();
     crate::log::check_whole_log(&store);
 }

@@ -8,12 +8,17 @@ use crate::support::rows::*;
 use crate::support::world::World;
 
 fn ids(rows: &[DeliveryRow]) -> Vec<u64> {
-    rows.iter().map(|row| u64::from_be_bytes(row.id.as_bytes()[8..].try_into().unwrap())).collect()
+    rows.iter()
+        .map(|row| u64::from_be_bytes(row.id.as_bytes()[8..].try_into().unwrap()))
+        .collect()
 }
 
 fn insert(rows: Vec<DeliveryRow>) -> chancery_pipeline::ports::Step {
     let mut all = vec![Write::InsertMessage(Box::new(message(1)))];
-    all.extend(rows.into_iter().map(|row| Write::InsertDelivery(Box::new(row))));
+    all.extend(
+        rows.into_iter()
+            .map(|row| Write::InsertDelivery(Box::new(row))),
+    );
     writes(all)
 }
 
@@ -50,7 +55,14 @@ pub(crate) fn inboxes_are_read_by_urgency_and_age_page_by_page(world: &World) {
     store.commit(insert(rows)).unwrap();
 
     let inbox = |after: Option<&DeliveryRow>, limit| {
-        store.inbox(&participant("europol-ec3"), Channel::Siena, after.map(|row| &row.id), limit).unwrap()
+        store
+            .inbox(
+                &participant("europol-ec3"),
+                Channel::Siena,
+                after.map(|row| &row.id),
+                limit,
+            )
+            .unwrap()
     };
     assert_eq!(inbox(None, 1000), want);
     let mut paged = Vec::new();
@@ -68,10 +80,14 @@ pub(crate) fn inboxes_are_read_by_urgency_and_age_page_by_page(world: &World) {
     let mut done = want[4].clone();
     done.version = 2;
     done.state = DeliveryState::Completed;
-    store.commit(writes(vec![Write::UpdateDelivery(Box::new(done))])).unwrap();
+    store
+        .commit(writes(vec![Write::UpdateDelivery(Box::new(done))]))
+        .unwrap();
     assert_eq!(inbox(Some(&want[4]), 3), want[5..8]);
     // Another's delivery is no place.
-    let other = store.inbox(&participant("intcen"), Channel::Siena, Some(&want[0].id), 9).unwrap();
+    let other = store
+        .inbox(&participant("intcen"), Channel::Siena, Some(&want[0].id), 9)
+        .unwrap();
     assert_eq!(other, []);
 }
 
@@ -93,7 +109,10 @@ pub(crate) fn what_is_due_is_what_is_to_be_sent_now(world: &World) {
             mail(4, DeliveryState::Queued, Some(30), Precedence::Override),
             mail(5, DeliveryState::Opened, Some(1), Precedence::Override),
             mail(6, DeliveryState::Queued, None, Precedence::Deferred),
-            DeliveryRow { channel: Channel::Rest, ..mail(7, DeliveryState::Queued, Some(1), Precedence::Flash) },
+            DeliveryRow {
+                channel: Channel::Rest,
+                ..mail(7, DeliveryState::Queued, Some(1), Precedence::Flash)
+            },
         ]))
         .unwrap();
     let due = |now, limit| ids(&store.due(Channel::Mail, at(now), limit).unwrap());
@@ -105,7 +124,11 @@ pub(crate) fn what_is_due_is_what_is_to_be_sent_now(world: &World) {
 
 pub(crate) fn states_are_listed_oldest_first(world: &World) {
     let store = world.open();
-    let with = |n: u64, state, created: i64| DeliveryRow { state, created_at: at(created), ..delivery(n, 1) };
+    let with = |n: u64, state, created: i64| DeliveryRow {
+        state,
+        created_at: at(created),
+        ..delivery(n, 1)
+    };
     store
         .commit(insert(vec![
             with(1, DeliveryState::Opened, 50),
@@ -114,17 +137,30 @@ pub(crate) fn states_are_listed_oldest_first(world: &World) {
             with(4, DeliveryState::Opened, 40),
         ]))
         .unwrap();
-    assert_eq!(ids(&store.in_state(DeliveryState::Opened, 9).unwrap()), [2, 4, 1]);
+    assert_eq!(
+        ids(&store.in_state(DeliveryState::Opened, 9).unwrap()),
+        [2, 4, 1]
+    );
     assert_eq!(ids(&store.in_state(DeliveryState::Opened, 1).unwrap()), [2]);
-    assert_eq!(ids(&store.in_state(DeliveryState::Uncertain, 9).unwrap()), [0; 0]);
+    assert_eq!(
+        ids(&store.in_state(DeliveryState::Uncertain, 9).unwrap()),
+        [0; 0]
+    );
 
     for (n, received) in [(10, 9), (11, 3), (12, 5)] {
         let mut row = message(n);
         row.state = MessageState::Quarantined;
         row.received_at = at(received);
-        store.commit(writes(vec![Write::InsertMessage(Box::new(row))])).unwrap();
+        store
+            .commit(writes(vec![Write::InsertMessage(Box::new(row))]))
+            .unwrap();
     }
-    let found: Vec<_> = store.quarantined(2).unwrap().into_iter().map(|row| row.id).collect();
+    let found: Vec<_> = store
+        .quarantined(2)
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
     assert_eq!(found, [message_id(11), message_id(12)]);
 }
 
@@ -137,7 +173,9 @@ pub(crate) fn cases_are_listed_by_what_is_most_urgent(world: &World) {
         row.due_at = at(due);
         Write::InsertCase(Box::new(row))
     };
-    store.commit(insert(vec![delivery(1, 1), delivery(2, 1)])).unwrap();
+    store
+        .commit(insert(vec![delivery(1, 1), delivery(2, 1)]))
+        .unwrap();
     store
         .commit(writes(vec![
             with(1, CaseState::Open, 10, 500),
@@ -146,8 +184,16 @@ pub(crate) fn cases_are_listed_by_what_is_most_urgent(world: &World) {
             with(4, CaseState::Open, 15, 400),
         ]))
         .unwrap();
-    let open: Vec<_> = store.open_cases(9).unwrap().into_iter().map(|row| row.id).collect();
+    let open: Vec<_> = store
+        .open_cases(9)
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
     assert_eq!(open, [case_id(4), case_id(2), case_id(1)]);
-    assert_eq!(store.case_of(&delivery_id(1)).unwrap().unwrap().id, case_id(3));
+    assert_eq!(
+        store.case_of(&delivery_id(1)).unwrap().unwrap().id,
+        case_id(3)
+    );
     assert_eq!(store.case_of(&delivery_id(2)).unwrap(), None);
 }

@@ -51,17 +51,35 @@ impl Postgres {
             "PostgreSQL is not installed: `apt-get install postgresql` (wanted: /usr/lib/postgresql/*/bin/postgres)",
         );
         let owner = is_root().then(unprivileged_user);
-        let dir = tempfile::Builder::new().prefix("chancery-pg-").tempdir().unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("chancery-pg-")
+            .tempdir()
+            .unwrap()
+            .keep();
         if let Some((uid, gid)) = owner {
             chown(&dir, Some(uid), Some(gid)).unwrap();
         }
         let data = dir.join("data");
         let initdb = command(&bin.join("initdb"), &dir, owner)
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .args([
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ])
             .arg(&data)
             .output()
             .unwrap();
-        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
+        assert!(
+            initdb.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&initdb.stderr)
+        );
         let mut supervisor = command(Path::new("/bin/sh"), &dir, owner)
             .args(["-c", SUPERVISOR, "postgres-for-tests"])
             .arg(&dir)
@@ -75,8 +93,13 @@ impl Postgres {
             .spawn()
             .unwrap();
         let input = supervisor.stdin.take();
-        let server =
-            Self { bin, dir, owner, supervisor: Mutex::new((supervisor, input)), databases: AtomicU32::new(0) };
+        let server = Self {
+            bin,
+            dir,
+            owner,
+            supervisor: Mutex::new((supervisor, input)),
+            databases: AtomicU32::new(0),
+        };
         server.wait();
         server
     }
@@ -88,13 +111,17 @@ impl Postgres {
 
     /// The URL of a database, as another role.
     pub fn url_as(&self, database: &str, role: &str) -> String {
-        format!("postgres:///{database}?host={}&user={role}", self.dir.display())
+        format!(
+            "postgres:///{database}?host={}&user={role}",
+            self.dir.display()
+        )
     }
 
     /// A new, empty database; its name.
     pub fn create_database(&self) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.psql("postgres", "postgres", &format!("CREATE DATABASE {name}")).unwrap();
+        self.psql("postgres", "postgres", &format!("CREATE DATABASE {name}"))
+            .unwrap();
         name
     }
 
@@ -104,17 +131,37 @@ impl Postgres {
     /// What `psql` says.
     pub fn psql(&self, database: &str, role: &str, sql: &str) -> Result<String, String> {
         let mut psql = command(&self.bin.join("psql"), &self.dir, self.owner)
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", role, "-d", database, "-h"])
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                role,
+                "-d",
+                database,
+                "-h",
+            ])
             .arg(&self.dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        psql.stdin
+            .take()
+            .unwrap()
+            .write_all(sql.as_bytes())
+            .unwrap();
         let output = psql.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
     }
 
     /// Ends all its processes at once, as a crash would, and starts it again.
@@ -156,7 +203,11 @@ impl Postgres {
                 return;
             }
             let log = || std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-            assert!(begin.elapsed() < Duration::from_secs(120), "PostgreSQL does not start:\n{}", log());
+            assert!(
+                begin.elapsed() < Duration::from_secs(120),
+                "PostgreSQL does not start:\n{}",
+                log()
+            );
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
@@ -172,7 +223,11 @@ impl Drop for Postgres {
 
 fn command(program: &Path, dir: &Path, owner: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(dir).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    command
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LC_ALL", "C");
     if let Some((uid, gid)) = owner {
         command.uid(uid).gid(gid);
     }
@@ -202,10 +257,16 @@ fn is_root() -> bool {
 fn unprivileged_user() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
-        let fields: Vec<&str> = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
-            (fields.clone().next() == Some(name)).then(|| fields.by_ref().collect())
-        })?;
+        let fields: Vec<&str> =
+            users
+                .lines()
+                .map(|line| line.split(':'))
+                .find_map(|mut fields| {
+                    (fields.clone().next() == Some(name)).then(|| fields.by_ref().collect())
+                })?;
         Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
     };
-    find("postgres").or_else(|| find("nobody")).expect("neither `postgres` nor `nobody` is a user here")
+    find("postgres")
+        .or_else(|| find("nobody"))
+        .expect("neither `postgres` nor `nobody` is a user here")
 }

@@ -2,13 +2,13 @@
 
 use chancery_audit::{Actor, Event, EventKind};
 use chancery_message::{
-    BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, OpaqueRef, ParticipantId, Precedence, RecipientRole,
-    Timestamp,
+    BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, OpaqueRef, ParticipantId,
+    Precedence, RecipientRole, Timestamp,
 };
 use chancery_pipeline::ports::{Step, Write};
 use chancery_pipeline::rows::{
-    BodyRow, BodyState, CaseRow, CaseState, DeliveryRow, DeliveryState, DocumentKind, DocumentRow, IdempotencyRow,
-    MessageRow, MessageState, SegmentRow, VoteRow,
+    BodyRow, BodyState, CaseRow, CaseState, DeliveryRow, DeliveryState, DocumentKind, DocumentRow,
+    IdempotencyRow, MessageRow, MessageState, SegmentRow, VoteRow,
 };
 
 /// Sixteen bytes that sort by `n`.
@@ -107,7 +107,11 @@ pub fn body(n: u64) -> BodyRow {
 }
 
 pub fn segment(n: u64, index: u32) -> SegmentRow {
-    SegmentRow { body: body_id(n), index, sealed: vec![u8::try_from(index % 251).unwrap(); 64 * 1024 + 16] }
+    SegmentRow {
+        body: body_id(n),
+        index,
+        sealed: vec![u8::try_from(index % 251).unwrap(); 64 * 1024 + 16],
+    }
 }
 
 pub fn case(n: u64, message: u64, delivery: Option<u64>) -> CaseRow {
@@ -126,7 +130,13 @@ pub fn case(n: u64, message: u64, delivery: Option<u64>) -> CaseRow {
 }
 
 pub fn vote(case: u64, name: &str, approve: bool) -> VoteRow {
-    VoteRow { case: case_id(case), officer: officer(name), at: at(7), approve, document: vec![1] }
+    VoteRow {
+        case: case_id(case),
+        officer: officer(name),
+        at: at(7),
+        approve,
+        document: vec![1],
+    }
 }
 
 pub fn idempotency(n: u64, message: u64) -> IdempotencyRow {
@@ -156,12 +166,20 @@ pub fn event(n: u64) -> Event {
 
 /// A step without events.
 pub fn writes(writes: Vec<Write>) -> Step {
-    Step { guards: Vec::new(), writes, events: Vec::new() }
+    Step {
+        guards: Vec::new(),
+        writes,
+        events: Vec::new(),
+    }
 }
 
 /// What a submission writes: one message, two deliveries, an index, a key, six events.
 pub fn submission(n: u64) -> Step {
-    let second = DeliveryRow { position: 1, recipient: participant("intcen"), ..delivery(2 * n + 1, n) };
+    let second = DeliveryRow {
+        position: 1,
+        recipient: participant("intcen"),
+        ..delivery(2 * n + 1, n)
+    };
     Step {
         guards: Vec::new(),
         writes: vec![
@@ -185,7 +203,9 @@ pub fn submission(n: u64) -> Step {
             EventKind::ReleasePermitted,
         ]
         .map(|kind| {
-            Event::new(kind, at(n.cast_signed()), Actor::System).message(message_id(n)).delivery(delivery_id(2 * n))
+            Event::new(kind, at(n.cast_signed()), Actor::System)
+                .message(message_id(n))
+                .delivery(delivery_id(2 * n))
         })
         .to_vec(),
     }

@@ -38,19 +38,28 @@ pub fn log() -> LogId {
 }
 
 pub fn config() -> StoreConfig {
-    StoreConfig { create: true, ..StoreConfig::default() }
+    StoreConfig {
+        create: true,
+        ..StoreConfig::default()
+    }
 }
 
 impl World {
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("chancery.db").display());
-        Self { url, place: Place::Sqlite(dir) }
+        Self {
+            url,
+            place: Place::Sqlite(dir),
+        }
     }
 
     pub fn postgres() -> Self {
         let database = server().create_database();
-        Self { url: server().url(&database), place: Place::Postgres(database) }
+        Self {
+            url: server().url(&database),
+            place: Place::Postgres(database),
+        }
     }
 
     /// Opens the store, and makes it the first time.
