@@ -15,6 +15,7 @@ use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::officers::{Answer, Order, Request};
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::ports::{LedgerError, Step, Write};
+use chancery_pipeline::stages::orders::officer_for;
 use chancery_pipeline::stages::review;
 use tracing::{error, warn};
 
@@ -56,7 +57,11 @@ async fn one(app: &Arc<App>, request: Incoming) -> Result<(), Error> {
             let app = Arc::clone(app);
             blocking(move || carry_out(&app, &order)).await
         }
-        Err(_) => Err(Refusal::new(RefusalKind::Malformed, "this is not an order of this version").into()),
+        Err(_) => Err(Refusal::new(
+            RefusalKind::Malformed,
+            "this is not an order of this version",
+        )
+        .into()),
     };
     let (answer, lines) = match done {
         Ok(lines) => (Answer::Done, lines),
@@ -95,16 +100,26 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
         review::reject(gateway, &message_id(message)?, &order.signed)?;
         return Ok(Vec::new());
     }
-    let officer = review::officer_for(gateway, &order.signed, order.request.operation(), digest)?;
+    let officer = officer_for(gateway, &order.signed, order.request.operation(), digest)?;
     if let Request::Label { message, label } = &order.request {
-        let status = chancery_pipeline::stages::relabel::label(gateway, &message_id(message)?, &officer, label, order.signed.record.nonce)?;
+        let status = chancery_pipeline::stages::relabel::label(
+            gateway,
+            &message_id(message)?,
+            &officer,
+            label,
+            order.signed.record.nonce,
+        )?;
         app.announce();
         return lines([status]);
     }
     // Orders that only read are used once too.
-    let event = Event::new(EventKind::OfficerAuthenticated, gateway.now(), Actor::Officer(officer.clone()))
-        .detail(Key::Command, order.request.operation())
-        .detail(Key::Officer, officer.as_str());
+    let event = Event::new(
+        EventKind::OfficerAuthenticated,
+        gateway.now(),
+        Actor::Officer(officer.clone()),
+    )
+    .detail(Key::Command, order.request.operation())
+    .detail(Key::Officer, officer.as_str());
     match gateway.ledger.commit(Step {
         guards: Vec::new(),
         writes: vec![Write::InsertNonce(order.signed.record.nonce)],
@@ -112,13 +127,19 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
     }) {
         Ok(_) => {}
         Err(LedgerError::Duplicate { .. }) => {
-            return Err(Refusal::new(RefusalKind::Replayed, "this order was used before: sign anew").into());
+            return Err(Refusal::new(
+                RefusalKind::Replayed,
+                "this order was used before: sign anew",
+            )
+            .into());
         }
         Err(error) => return Err(error.into()),
     }
     match &order.request {
         Request::Cases => lines(review::list(gateway, 1000)?),
-        Request::Show { case, why } => lines([review::show(gateway, &officer, &case_id(case)?, why)?]),
+        Request::Show { case, why } => {
+            lines([review::show(gateway, &officer, &case_id(case)?, why)?])
+        }
         Request::AuditLeaves { from, limit } => {
             let leaves = gateway.ledger.leaves(*from, (*limit).min(100_000))?;
             Ok(leaves.into_iter().map(|leaf| leaf.record).collect())
@@ -137,12 +158,16 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
 fn export(app: &App) -> Result<Vec<Vec<u8>>, StageError> {
     let gateway = &app.gateway;
     if let Err(error) = crate::checkpoints::sign(app) {
-        warn!(error, "the export ends before the head: it could not be signed");
+        warn!(
+            error,
+            "the export ends before the head: it could not be signed"
+        );
     }
     let head = gateway.ledger.head()?;
     let mut out = Vec::new();
     for checkpoint in gateway.ledger.checkpoints(0, head.size)? {
-        let line = serde_json::json!({ "checkpoint": checkpoint.note, "at": checkpoint.at.to_string() });
+        let line =
+            serde_json::json!({ "checkpoint": checkpoint.note, "at": checkpoint.at.to_string() });
         out.push(line.to_string().into_bytes());
     }
     let mut from = 0;
@@ -157,11 +182,14 @@ fn export(app: &App) -> Result<Vec<Vec<u8>>, StageError> {
     Ok(out)
 }
 
-fn lines<T: serde::Serialize>(values: impl IntoIterator<Item = T>) -> Result<Vec<Vec<u8>>, StageError> {
+fn lines<T: serde::Serialize>(
+    values: impl IntoIterator<Item = T>,
+) -> Result<Vec<Vec<u8>>, StageError> {
     values
         .into_iter()
         .map(|value| {
-            serde_json::to_vec(&value).map_err(|_| StageError::Corrupt("an answer cannot be written".to_owned()))
+            serde_json::to_vec(&value)
+                .map_err(|_| StageError::Corrupt("an answer cannot be written".to_owned()))
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chancery_audit::LogId;
 use chancery_hsm_custodian::CustodyClient;
+use chancery_mail::content::certificate::OwnCertificate;
 use chancery_pipeline::gateway::Gateway;
 use tokio::sync::watch;
 
@@ -29,7 +30,9 @@ pub(crate) struct MailIdentity {
     /// The envelope and header sender.
     pub(crate) sender: String,
     /// The gateway's own OpenPGP certificate.
-    pub(crate) certificate: Vec<u8>,
+    pub(crate) certificate: OwnCertificate,
+    /// The domain in which participants are addressed.
+    pub(crate) domain: String,
 }
 
 impl App {
@@ -54,7 +57,8 @@ impl App {
 
     /// Something may be due: inboxes that wait and the mailer look again.
     pub(crate) fn announce(&self) {
-        self.news.send_modify(|count| *count = count.wrapping_add(1));
+        self.news
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Tells when something may be due.

@@ -14,8 +14,8 @@ use chancery_pipeline::ports::Ask;
 use chancery_pipeline::protocol::{CoreToDoor, ReplyHead};
 use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
-use chancery_pipeline::stages::release::{Released, release};
 use chancery_pipeline::stages::receipt;
+use chancery_pipeline::stages::release::{Released, release};
 use tokio::sync::mpsc;
 use tracing::error;
 
@@ -27,7 +27,12 @@ use crate::replies;
 const LONGEST_WAIT: u32 = 60;
 
 /// Answers one question.
-pub(crate) async fn answer(app: &Arc<App>, exchange: Exchange, peer: PeerEvidence, ask: Ask) -> Result<(), Error> {
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    exchange: Exchange,
+    peer: PeerEvidence,
+    ask: Ask,
+) -> Result<(), Error> {
     let Exchange { send, .. } = exchange;
     let channel = peer.channel;
     let sender = match by_certificate(&app.gateway.rules(), &peer, app.gateway.now()) {
@@ -35,10 +40,16 @@ pub(crate) async fn answer(app: &Arc<App>, exchange: Exchange, peer: PeerEvidenc
         Err(refusal) => {
             let noting = Arc::clone(app);
             let told = refusal.clone();
-            if let Err(error) = blocking(move || desk::record_refusal(&noting.gateway, &peer, &told)).await {
+            if let Err(error) =
+                blocking(move || desk::record_refusal(&noting.gateway, &peer, &told)).await
+            {
                 error!(%error, "a refusal could not be recorded");
             }
-            return replies::send(send, replies::render(channel, &Outcome::Refused(refusal), false)).await;
+            return replies::send(
+                send,
+                replies::render(channel, &Outcome::Refused(refusal), false),
+            )
+            .await;
         }
     };
     let private = sender.private;
@@ -54,12 +65,18 @@ pub(crate) async fn answer(app: &Arc<App>, exchange: Exchange, peer: PeerEvidenc
         } => {
             wait_for_mail(app, &sender, channel, wait_seconds).await;
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
-            blocking(move || desk::inbox(&app.gateway, &sender, channel, after.as_deref(), limit)).await
+            blocking(move || desk::inbox(&app.gateway, &sender, channel, after.as_deref(), limit))
+                .await
         }
         Ask::Fetch { delivery } => match open(app, &sender, &delivery).await {
             Ok(released) => {
                 let app = Arc::clone(app);
-                blocking(move || Ok(Outcome::Delivery(Box::new(released.view(&app.gateway, false)?)))).await
+                blocking(move || {
+                    Ok(Outcome::Delivery(Box::new(
+                        released.view(&app.gateway, false)?,
+                    )))
+                })
+                .await
             }
             Err(error) => Err(error),
         },
@@ -75,11 +92,15 @@ pub(crate) async fn answer(app: &Arc<App>, exchange: Exchange, peer: PeerEvidenc
         }
         Ask::Status { message } => {
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
-            blocking(move || desk::status(&app.gateway, &sender, &message).map(Outcome::Status)).await
+            blocking(move || desk::status(&app.gateway, &sender, &message).map(Outcome::Status))
+                .await
         }
         Ask::Withdraw { message } => {
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
-            blocking(move || desk::withdraw(&app.gateway, &sender, &message).map(Outcome::Withdrawn)).await
+            blocking(move || {
+                desk::withdraw(&app.gateway, &sender, &message).map(Outcome::Withdrawn)
+            })
+            .await
         }
     };
     let outcome = outcome.unwrap_or_else(|error| refused(&error));
@@ -99,25 +120,42 @@ fn delivery_id(text: &str) -> Result<DeliveryId, Refusal> {
 }
 
 /// Decides, records, and gives the right to open.
-async fn open(app: &Arc<App>, sender: &Arc<Sender>, delivery: &str) -> Result<Released, StageError> {
+async fn open(
+    app: &Arc<App>,
+    sender: &Arc<Sender>,
+    delivery: &str,
+) -> Result<Released, StageError> {
     let id = delivery_id(delivery)?;
     let (app, sender) = (Arc::clone(app), Arc::clone(sender));
     blocking(move || {
         app.anchor.allows_release(app.gateway.ledger.head()?.size)?;
-        release(&app.gateway, &id, &sender.id, &Actor::Participant(sender.id.clone()))
+        release(
+            &app.gateway,
+            &id,
+            &sender.id,
+            &Actor::Participant(sender.id.clone()),
+        )
     })
     .await
 }
 
 /// Waits until something is there, or the time is over.
-async fn wait_for_mail(app: &Arc<App>, sender: &Arc<Sender>, channel: chancery_message::Channel, seconds: u32) {
+async fn wait_for_mail(
+    app: &Arc<App>,
+    sender: &Arc<Sender>,
+    channel: chancery_message::Channel,
+    seconds: u32,
+) {
     let waiting = async {
         let mut news = app.news();
         loop {
             news.mark_unchanged();
             let (looking, sender) = (Arc::clone(app), Arc::clone(sender));
             // What cannot be looked at now is told by the listing that follows.
-            if blocking(move || desk::has_mail(&looking.gateway, &sender, channel)).await.unwrap_or(true) {
+            if blocking(move || desk::has_mail(&looking.gateway, &sender, channel))
+                .await
+                .unwrap_or(true)
+            {
                 return;
             }
             if news.changed().await.is_err() {
@@ -150,7 +188,11 @@ async fn attachment(
     let (released, (body, _media_type, size)) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            return replies::send(send, replies::render(channel, &refused(&error), sender.private)).await;
+            return replies::send(
+                send,
+                replies::render(channel, &refused(&error), sender.private),
+            )
+            .await;
         }
     };
     send.header(&CoreToDoor::Reply(ReplyHead {
@@ -164,7 +206,8 @@ async fn attachment(
     let (give, mut take) = mpsc::channel::<Bytes>(2);
     let reading = tokio::task::spawn_blocking(move || {
         released.stream(&streaming.gateway, &body, &mut |content| {
-            give.blocking_send(Bytes::copy_from_slice(content.expose())).is_ok()
+            give.blocking_send(Bytes::copy_from_slice(content.expose()))
+                .is_ok()
         })
     });
     while let Some(chunk) = take.recv().await {

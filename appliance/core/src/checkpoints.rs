@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chancery_hsm_api::{CheckpointRequest, Checkpoints as _};
-use chancery_message::Clock as _;
 use chancery_machine::SystemClock;
+use chancery_message::Clock as _;
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::ports::StoredCheckpoint;
 use chancery_settings::Audit;
@@ -40,14 +40,18 @@ impl Default for Anchor {
 
 impl Anchor {
     fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.begun.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     /// Refuses releases while the log has grown unsigned for too long.
     pub(crate) fn allows_release(&self, size: u64) -> Result<(), Refusal> {
         let since = self.behind_since.load(Ordering::Relaxed);
-        let late = since != 0 && self.elapsed_ms().saturating_sub(since) > self.longest_ms.load(Ordering::Relaxed);
-        let many = size.saturating_sub(self.signed.load(Ordering::Relaxed)) > self.most.load(Ordering::Relaxed);
+        let late = since != 0
+            && self.elapsed_ms().saturating_sub(since) > self.longest_ms.load(Ordering::Relaxed);
+        let many = size.saturating_sub(self.signed.load(Ordering::Relaxed))
+            > self.most.load(Ordering::Relaxed);
         if late || many {
             return Err(Refusal::new(
                 RefusalKind::Unavailable,
@@ -62,7 +66,8 @@ impl Anchor {
         if size <= signed {
             self.behind_since.store(0, Ordering::Relaxed);
         } else if self.behind_since.load(Ordering::Relaxed) == 0 {
-            self.behind_since.store(self.elapsed_ms(), Ordering::Relaxed);
+            self.behind_since
+                .store(self.elapsed_ms(), Ordering::Relaxed);
         }
     }
 }
@@ -75,14 +80,19 @@ pub(crate) async fn run(app: Arc<App>, settings: Audit) {
     app.anchor
         .most
         .store(u64::from(settings.max_unsigned_records), Ordering::Relaxed);
-    let mut every = tokio::time::interval(Duration::from_secs(u64::from(settings.checkpoint_every_s.max(1))));
+    let mut every = tokio::time::interval(Duration::from_secs(u64::from(
+        settings.checkpoint_every_s.max(1),
+    )));
     loop {
         every.tick().await;
         let app = Arc::clone(&app);
         let done = tokio::task::spawn_blocking(move || sign(&app)).await;
         match done {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error, "the audit log's head could not be signed; it is tried again"),
+            Ok(Err(error)) => tracing::error!(
+                error,
+                "the audit log's head could not be signed; it is tried again"
+            ),
             Err(error) => tracing::error!(%error, "signing the log's head ended"),
         }
     }
@@ -96,7 +106,8 @@ pub(crate) fn sign(app: &App) -> Result<(), String> {
     let origin = app.log.as_str();
     let last = app.keys.last_checkpoint(origin);
     let (signed, _) = last.map_err(|error| {
-        app.anchor.note(head.size, app.anchor.signed.load(Ordering::Relaxed));
+        app.anchor
+            .note(head.size, app.anchor.signed.load(Ordering::Relaxed));
         say(&error)
     })?;
     app.anchor.note(head.size, signed);
@@ -110,10 +121,15 @@ pub(crate) fn sign(app: &App) -> Result<(), String> {
         consistency: if signed == 0 {
             Vec::new()
         } else {
-            ledger.consistency(signed, head.size).map_err(|error| say(&error))?
+            ledger
+                .consistency(signed, head.size)
+                .map_err(|error| say(&error))?
         },
     };
-    let checkpoint = app.keys.sign_checkpoint(&request).map_err(|error| say(&error))?;
+    let checkpoint = app
+        .keys
+        .sign_checkpoint(&request)
+        .map_err(|error| say(&error))?;
     ledger
         .store_checkpoint(&StoredCheckpoint {
             size: checkpoint.size,

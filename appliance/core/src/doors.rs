@@ -10,7 +10,7 @@ use chancery_pipeline::protocol::{CoreToDoor, DoorToCore};
 use chancery_pipeline::stages::authenticate::by_certificate;
 use chancery_pipeline::stages::quarantine;
 use chancery_pipeline::stages::upload::Upload;
-use chancery_pipeline::{desk, vault};
+use chancery_pipeline::{desk, held};
 use tracing::{error, warn};
 
 use crate::app::App;
@@ -59,13 +59,16 @@ async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Err
         DoorToCore::Ingest(inbound) => ingest(app, exchange, *inbound, zone).await,
         DoorToCore::Abandon(ticket) => abandon(app, exchange, ticket, zone).await,
         DoorToCore::Upload {
-            peer, declared_size, ..
+            peer,
+            declared_size,
+            ..
         } => upload(app, exchange, peer, declared_size, zone).await,
         DoorToCore::Ask { peer, ask } => asks::answer(app, exchange, here(peer, zone), ask).await,
         DoorToCore::Refused(mut refusal) => {
             refusal.peer.channel = zone;
             let noting = Arc::clone(app);
-            let noted = blocking(move || desk::record_door_refusal(&noting.gateway, &refusal)).await;
+            let noted =
+                blocking(move || desk::record_door_refusal(&noting.gateway, &refusal)).await;
             if let Err(error) = noted {
                 error!(%error, "a refusal could not be recorded");
                 return Err(Error::Stopped);
@@ -83,16 +86,26 @@ const fn here(mut peer: PeerEvidence, zone: Channel) -> PeerEvidence {
     peer
 }
 
-async fn ingest(app: &Arc<App>, exchange: Exchange, mut inbound: Inbound, zone: Channel) -> Result<(), Error> {
+async fn ingest(
+    app: &Arc<App>,
+    exchange: Exchange,
+    mut inbound: Inbound,
+    zone: Channel,
+) -> Result<(), Error> {
     inbound.peer.channel = zone;
-    let Exchange { mut send, mut receive } = exchange;
+    let Exchange {
+        mut send,
+        mut receive,
+    } = exchange;
     let raw = receive.collect(MOST).await?;
     let holding = Arc::clone(app);
-    let held = blocking(move || vault::hold(&holding.gateway, &raw)).await;
+    let held = blocking(move || held::hold(&holding.gateway, &raw)).await;
     let kept = held.and_then(|original| {
         app.tickets
             .keep(inbound, original, app.gateway.entropy.as_ref())
-            .map_err(|error| StageError::Refused(Refusal::new(RefusalKind::Busy, error.to_string())))
+            .map_err(|error| {
+                StageError::Refused(Refusal::new(RefusalKind::Busy, error.to_string()))
+            })
     });
     match kept {
         Ok(ticket) => {
@@ -101,20 +114,38 @@ async fn ingest(app: &Arc<App>, exchange: Exchange, mut inbound: Inbound, zone: 
         }
         Err(error) => {
             error!(%error, "bytes could not be held");
-            replies::send(send, replies::render(zone, &Outcome::Refused(error.refusal()), false)).await
+            replies::send(
+                send,
+                replies::render(zone, &Outcome::Refused(error.refusal()), false),
+            )
+            .await
         }
     }
 }
 
-async fn abandon(app: &Arc<App>, exchange: Exchange, ticket: Ticket, zone: Channel) -> Result<(), Error> {
+async fn abandon(
+    app: &Arc<App>,
+    exchange: Exchange,
+    ticket: Ticket,
+    zone: Channel,
+) -> Result<(), Error> {
     let Exchange { send, .. } = exchange;
     let outcome = match app.tickets.take(&ticket, zone) {
-        None => Outcome::Refused(Refusal::new(RefusalKind::Unavailable, "nothing is held under this ticket: try again")),
+        None => Outcome::Refused(Refusal::new(
+            RefusalKind::Unavailable,
+            "nothing is held under this ticket: try again",
+        )),
         Some((inbound, original)) => {
             let keeping = Arc::clone(app);
             let kept = blocking(move || {
                 let why = "its reader died on it";
-                quarantine::unread(&keeping.gateway, &inbound, original, why, "a message that cannot be read safely")
+                quarantine::unread(
+                    &keeping.gateway,
+                    &inbound,
+                    &original,
+                    why,
+                    "a message that cannot be read safely",
+                )
             })
             .await;
             kept.unwrap_or_else(|error| {
@@ -140,10 +171,16 @@ async fn upload(
         Err(refusal) => {
             let noting = Arc::clone(app);
             let told = refusal.clone();
-            if let Err(error) = blocking(move || desk::record_refusal(&noting.gateway, &peer, &told)).await {
+            if let Err(error) =
+                blocking(move || desk::record_refusal(&noting.gateway, &peer, &told)).await
+            {
                 error!(%error, "a refusal could not be recorded");
             }
-            return replies::send(send, replies::render(zone, &Outcome::Refused(refusal), false)).await;
+            return replies::send(
+                send,
+                replies::render(zone, &Outcome::Refused(refusal), false),
+            )
+            .await;
         }
     };
     let outcome = stream_in(app, &mut receive, &sender.id, declared, zone).await;
@@ -176,7 +213,8 @@ async fn stream_in(
     zone: Channel,
 ) -> Result<Outcome, Ended> {
     let gateway = &app.gateway;
-    let mut upload = tokio::task::block_in_place(|| Upload::begin(gateway, owner, declared)).map_err(Ended::Stage)?;
+    let mut upload = tokio::task::block_in_place(|| Upload::begin(gateway, owner, declared))
+        .map_err(Ended::Stage)?;
     while let Some(chunk) = receive.next().await {
         let pushed = match chunk {
             Ok(chunk) => tokio::task::block_in_place(|| upload.push(&chunk)).map_err(Ended::Stage),

@@ -47,7 +47,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    chancery_machine::start_log(&std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()));
+    chancery_machine::start_log(
+        &std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()),
+    );
     let done = if args.create {
         start::create(&args.config)
     } else {

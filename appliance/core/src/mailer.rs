@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use chancery_audit::Actor;
 use chancery_ipc::{Client, Error, Exchange};
-use chancery_message::{Channel, Clock as _};
 use chancery_machine::{SystemClock, SystemEntropy};
+use chancery_message::{Channel, Clock as _};
 use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::protocol::{MailSent, SendMail};
@@ -38,10 +38,11 @@ pub(crate) async fn run(app: Arc<App>, door: Client) {
         news.mark_unchanged();
         let looking = Arc::clone(&app);
         let due = blocking(move || {
-            Ok(looking
-                .gateway
-                .ledger
-                .due(Channel::Mail, looking.gateway.now(), u32::try_from(4 * AT_ONCE).unwrap_or(32))?)
+            Ok(looking.gateway.ledger.due(
+                Channel::Mail,
+                looking.gateway.now(),
+                u32::try_from(4 * AT_ONCE).unwrap_or(32),
+            )?)
         })
         .await;
         match due {
@@ -88,7 +89,9 @@ async fn send_one(app: &Arc<App>, door: &Client, row: &DeliveryRow) -> Result<()
     let opening = Arc::clone(app);
     let (id, recipient) = (row.id, row.recipient.clone());
     let released = blocking(move || {
-        opening.anchor.allows_release(opening.gateway.ledger.head()?.size)?;
+        opening
+            .anchor
+            .allows_release(opening.gateway.ledger.head()?.size)?;
         release(&opening.gateway, &id, &recipient, &Actor::System)
     })
     .await?;
@@ -112,14 +115,18 @@ async fn send_one(app: &Arc<App>, door: &Client, row: &DeliveryRow) -> Result<()
         }
     };
     let noting = Arc::clone(app);
-    let state = blocking(move || receipt::mail_sent(&noting.gateway, &released.delivery, &sent)).await?;
+    let state =
+        blocking(move || receipt::mail_sent(&noting.gateway, &released.delivery, &sent)).await?;
     info!(delivery = %row.id, %state, "mail");
     Ok(())
 }
 
 fn render(app: &App, released: &Released) -> Result<(SendMail, Bytes), StageError> {
     let refuse = |words: &str| StageError::Refused(Refusal::new(RefusalKind::NotNow, words));
-    let mail = app.mail.as_ref().ok_or_else(|| refuse("there is no mail door"))?;
+    let mail = app
+        .mail
+        .as_ref()
+        .ok_or_else(|| refuse("there is no mail door"))?;
     let view = released.view(&app.gateway, true)?;
     let now = app.gateway.now();
     let recipient = &released.delivery.recipient;
@@ -133,12 +140,15 @@ fn render(app: &App, released: &Released) -> Result<(SendMail, Bytes), StageErro
         .find(|(party, _)| &party.id == recipient)
         .and_then(|(party, _)| party.address.clone())
         .ok_or_else(|| refuse("no mail address is registered for the recipient"))?;
+    let certificate = chancery_mail::content::certificate::read_file(&certificate)
+        .map_err(|error| refuse(&error.to_string()))?;
     let context = chancery_mail::content::RenderContext {
-        sender: &mail.sender,
-        recipient: &to,
-        recipient_certificate: &certificate,
-        own_certificate: &mail.certificate,
+        certificate: &mail.certificate,
         signer: app.keys.as_ref(),
+        own_address: &mail.sender,
+        domain: &mail.domain,
+        to: &to,
+        recipient_certificate: &certificate,
         now,
         entropy: &SystemEntropy,
     };

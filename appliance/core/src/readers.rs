@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use chancery_ipc::{Error, Exchange, Incoming, Limits, Links, ResetCode, Side, Tag, codec, connection};
+use chancery_ipc::{
+    Error, Exchange, Incoming, Limits, Links, ResetCode, Side, Tag, codec, connection,
+};
 use chancery_message::{Channel, Ticket};
 use chancery_pipeline::outcome::{Outcome, Refusal, RefusalKind};
 use chancery_pipeline::protocol::{Certificates, ReaderToCore, SubmitBody};
@@ -52,7 +54,12 @@ async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Err
             let certificates = app
                 .gateway
                 .rules()
-                .openpgp_certificates_for(&address, app.gateway.now());
+                .openpgp_certificates_for(&address, app.gateway.now())
+                .iter()
+                // What the directory holds is armored text; one that cannot be
+                // read proves nobody.
+                .filter_map(|text| chancery_mail::content::certificate::read_file(text).ok())
+                .collect();
             request.reply(&Certificates { certificates })
         }
         Ok(ReaderToCore::Submit(ticket)) => submit(app, request.exchange, ticket, zone).await,
@@ -63,8 +70,16 @@ async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Err
     }
 }
 
-async fn submit(app: &Arc<App>, exchange: Exchange, ticket: Ticket, zone: Channel) -> Result<(), Error> {
-    let Exchange { mut send, mut receive } = exchange;
+async fn submit(
+    app: &Arc<App>,
+    exchange: Exchange,
+    ticket: Ticket,
+    zone: Channel,
+) -> Result<(), Error> {
+    let Exchange {
+        mut send,
+        mut receive,
+    } = exchange;
     let body = receive.collect(MOST).await?;
     let (outcome, private) = match app.tickets.take(&ticket, zone) {
         None => (unknown_ticket(), false),
@@ -74,7 +89,8 @@ async fn submit(app: &Arc<App>, exchange: Exchange, ticket: Ticket, zone: Channe
                 drop(body);
                 let accepting = Arc::clone(app);
                 let private = is_private(app, &inbound.peer);
-                let accepted = blocking(move || accept(&accepting.gateway, &inbound, original, parsed)).await;
+                let accepted =
+                    blocking(move || accept(&accepting.gateway, &inbound, original, parsed)).await;
                 app.announce();
                 (accepted.unwrap_or_else(|error| failed(&error)), private)
             }
@@ -88,8 +104,12 @@ async fn submit(app: &Arc<App>, exchange: Exchange, ticket: Ticket, zone: Channe
 
 /// True if the caller behind a certificate is a company; false where nobody is proven.
 pub(crate) fn is_private(app: &App, peer: &chancery_message::PeerEvidence) -> bool {
-    chancery_pipeline::stages::authenticate::by_certificate(&app.gateway.rules(), peer, app.gateway.now())
-        .is_ok_and(|sender| sender.private)
+    chancery_pipeline::stages::authenticate::by_certificate(
+        &app.gateway.rules(),
+        peer,
+        app.gateway.now(),
+    )
+    .is_ok_and(|sender| sender.private)
 }
 
 fn failed(error: &chancery_pipeline::gateway::StageError) -> Outcome {
@@ -105,5 +125,8 @@ fn unknown_ticket() -> Outcome {
 }
 
 fn not_a_submission() -> Outcome {
-    Outcome::Refused(Refusal::new(RefusalKind::Unavailable, "the submission could not be read: send it again"))
+    Outcome::Refused(Refusal::new(
+        RefusalKind::Unavailable,
+        "the submission could not be read: send it again",
+    ))
 }

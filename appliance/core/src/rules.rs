@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use chancery_audit::{Actor, Event, EventKind, Key};
-use chancery_message::{Clock as _, Timestamp};
 use chancery_machine::SystemClock;
+use chancery_message::{Clock as _, Timestamp};
 use chancery_pipeline::ports::{Ledger, LedgerError, Step, Write};
 use chancery_pipeline::rows::{DocumentKind, DocumentRow};
 use chancery_pipeline::rules::Rules;
@@ -65,28 +65,46 @@ impl Texts {
     /// The documents as they are recorded: kind, key, content.
     fn documents(&self) -> Vec<(DocumentKind, String, Vec<u8>)> {
         let mut all = vec![
-            (DocumentKind::Participant, "participants".to_owned(), self.participants.clone().into_bytes()),
-            (DocumentKind::Officer, "officers".to_owned(), self.officers.clone().into_bytes()),
+            (
+                DocumentKind::Participant,
+                "participants".to_owned(),
+                self.participants.clone().into_bytes(),
+            ),
+            (
+                DocumentKind::Officer,
+                "officers".to_owned(),
+                self.officers.clone().into_bytes(),
+            ),
         ];
         all.extend(
             self.mous
                 .iter()
                 .map(|(name, text)| (DocumentKind::Mou, name.clone(), text.clone().into_bytes())),
         );
-        all.extend(
-            self.policies
-                .files()
-                .map(|(name, text)| (DocumentKind::Policy, name.to_owned(), text.as_bytes().to_vec())),
-        );
+        all.extend(self.policies.files().map(|(name, text)| {
+            (
+                DocumentKind::Policy,
+                name.to_owned(),
+                text.as_bytes().to_vec(),
+            )
+        }));
         all
     }
 
     fn rules(&self, epoch: u64) -> Result<Rules, RulesError> {
         let directory = Directory::from_toml(epoch, &self.participants, &self.officers)?;
-        let files = self.mous.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let files = self
+            .mous
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
         let register = Register::from_toml(files, &directory)?;
         let engine = Arc::new(Engine::load(&self.policies)?);
-        Ok(Rules::new(directory, register, engine, Thresholds::default()))
+        Ok(Rules::new(
+            directory,
+            register,
+            engine,
+            Thresholds::default(),
+        ))
     }
 }
 
@@ -98,7 +116,9 @@ fn cannot(file: &Path, error: io::Error) -> RulesError {
 }
 
 fn text(file: &Path) -> Result<String, RulesError> {
-    let size = fs::metadata(file).map_err(|error| cannot(file, error))?.len();
+    let size = fs::metadata(file)
+        .map_err(|error| cannot(file, error))?
+        .len();
     if size > MOST {
         return Err(cannot(file, io::Error::other("it is larger than 16 MiB")));
     }
@@ -138,17 +158,24 @@ pub(crate) fn load(
         if last.is_some_and(|row| row.document == document) {
             continue;
         }
-        let version = 1 + u64::try_from(known.iter().filter(|row| row.key == key).count()).unwrap_or(u64::MAX);
-        let mac = row_key.mac("document", format!("{kind}/{key}").as_bytes(), version, &document);
+        let version = 1 + u64::try_from(known.iter().filter(|row| row.key == key).count())
+            .unwrap_or(u64::MAX);
+        let mac = row_key.mac(
+            "document",
+            format!("{kind}/{key}").as_bytes(),
+            version,
+            &document,
+        );
         step.events.push(changed(kind, &key, &document, now));
-        step.writes.push(Write::InsertDocument(Box::new(DocumentRow {
-            kind,
-            key,
-            valid_from: now,
-            recorded_at: now,
-            document,
-            mac,
-        })));
+        step.writes
+            .push(Write::InsertDocument(Box::new(DocumentRow {
+                kind,
+                key,
+                valid_from: now,
+                recorded_at: now,
+                document,
+                mac,
+            })));
     }
     let epoch = if step.writes.is_empty() {
         ledger.epoch()?
@@ -168,7 +195,9 @@ fn changed(kind: DocumentKind, key: &str, document: &[u8], now: Timestamp) -> Ev
         DocumentKind::Mou => Event::new(EventKind::MouChanged, now, actor)
             .detail(Key::Digest, digest)
             .detail(Key::Mou, key),
-        DocumentKind::Policy => Event::new(EventKind::PolicyActivated, now, actor).detail(Key::Digest, digest),
+        DocumentKind::Policy => {
+            Event::new(EventKind::PolicyActivated, now, actor).detail(Key::Digest, digest)
+        }
     }
     .detail(Key::Name, key)
 }
@@ -194,7 +223,9 @@ pub(crate) async fn reload(app: &Arc<App>, settings: &Settings) {
     .await;
     match done {
         Ok(Ok(epoch)) => tracing::info!(epoch, "the rules were read again"),
-        Ok(Err(error)) => tracing::error!(%error, "the rules were not read again: those in force stay"),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the rules were not read again: those in force stay")
+        }
         Err(error) => tracing::error!(%error, "reading the rules again ended"),
     }
 }

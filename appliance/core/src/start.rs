@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_audit::{Actor, Event, EventKind, Key, LogId};
+use chancery_hsm_custodian::CustodyClient;
 use chancery_ipc::{Command, Limits, Links, Tag, blocking::Channel};
-use chancery_message::Clock as _;
 use chancery_machine::{SystemClock, SystemEntropy};
+use chancery_mail::content::certificate::OwnCertificate;
+use chancery_message::Clock as _;
 use chancery_pipeline::gateway::{Gateway, Node};
 use chancery_pipeline::ports::Step;
 use chancery_pipeline::stages::{receipt, upload};
 use chancery_sandbox::{Grants, Profile};
 use chancery_seal::{IndexKey, RowKey};
-use chancery_hsm_custodian::CustodyClient;
 use chancery_settings::{Place, Settings};
 use chancery_store::{Store, StoreConfig};
 use tracing::{error, info};
@@ -53,8 +54,12 @@ pub(crate) fn run(config: &Path) -> Result<(), Failure> {
         .map_err(failed("the officers' socket"))?;
     // Read once before the sandbox: what is wrong shows at once.
     let texts = rules::Texts::read(&settings).map_err(failed("the rules"))?;
-    let report = chancery_sandbox::apply(&Profile::CORE, &grants(&settings)?, hardening(&settings))
-        .map_err(failed("the sandbox"))?;
+    let report = chancery_sandbox::apply(
+        &Profile::CORE,
+        &grants(&settings, &links)?,
+        hardening(&settings),
+    )
+    .map_err(failed("the sandbox"))?;
     info!(%report, "sandboxed");
     links.start().map_err(failed("the links"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -65,7 +70,11 @@ pub(crate) fn run(config: &Path) -> Result<(), Failure> {
         .map_err(failed("the runtime"))?;
     let app = Arc::new(app(&settings, &links, &texts)?);
     let done = runtime.block_on(serve(Arc::clone(&app), links, settings));
-    let stopped = Event::new(EventKind::NodeStopped, SystemClock.now(), Actor::process("core"));
+    let stopped = Event::new(
+        EventKind::NodeStopped,
+        SystemClock.now(),
+        Actor::process("core"),
+    );
     if let Err(error) = app.gateway.ledger.commit(Step {
         events: vec![stopped],
         ..Step::default()
@@ -76,13 +85,19 @@ pub(crate) fn run(config: &Path) -> Result<(), Failure> {
     done
 }
 
-fn grants(settings: &Settings) -> Result<Grants, Failure> {
+fn grants(settings: &Settings, links: &Links) -> Result<Grants, Failure> {
     let rules = &settings.rules;
     let mut grants = Grants {
-        read: [&rules.policies, &rules.participants, &rules.mous, &rules.officers]
-            .into_iter()
-            .cloned()
-            .collect(),
+        read: [
+            &rules.policies,
+            &rules.participants,
+            &rules.mous,
+            &rules.officers,
+        ]
+        .into_iter()
+        .cloned()
+        .collect(),
+        unix: links.connects_by_path(),
         ..Grants::default()
     };
     grants.write.push(settings.node.data.clone());
@@ -107,8 +122,13 @@ fn hardening(settings: &Settings) -> chancery_sandbox::Hardening {
 }
 
 fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, Failure> {
-    let log: LogId = settings.custodian.log_origin.parse().map_err(failed("custodian.log_origin"))?;
-    let channel = Channel::new(links, CUSTODIAN, Limits::secret()).map_err(failed("the custodian's link"))?;
+    let log: LogId = settings
+        .custodian
+        .log_origin
+        .parse()
+        .map_err(failed("custodian.log_origin"))?;
+    let channel =
+        Channel::new(links, CUSTODIAN, Limits::secret()).map_err(failed("the custodian's link"))?;
     let keys = keys::client(channel, KEY_DEADLINE);
     let store_config = StoreConfig {
         create: false,
@@ -126,7 +146,8 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
     let index_key = IndexKey::derive(keys.as_ref()).map_err(failed("the key for indexes"))?;
     let store = Arc::new(store);
     let mac_key = RowKey::derive(keys.as_ref()).map_err(failed("the key for rows"))?;
-    let rules = rules::load(store.as_ref(), texts, &mac_key, SystemClock.now()).map_err(failed("the rules"))?;
+    let rules = rules::load(store.as_ref(), texts, &mac_key, SystemClock.now())
+        .map_err(failed("the rules"))?;
     let gateway = Gateway::new(
         store,
         Arc::<CustodyClient>::clone(&keys),
@@ -143,7 +164,10 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
 
 /// Who the gateway is in mail. Its OpenPGP certificate is made once, by the
 /// token's keys, and kept in the node's data folder for its partners to have.
-fn mail_identity(settings: &Settings, keys: &CustodyClient) -> Result<Option<MailIdentity>, Failure> {
+fn mail_identity(
+    settings: &Settings,
+    keys: &CustodyClient,
+) -> Result<Option<MailIdentity>, Failure> {
     let Some(mail) = &settings.doors.mail else {
         return Ok(None);
     };
@@ -152,23 +176,32 @@ fn mail_identity(settings: &Settings, keys: &CustodyClient) -> Result<Option<Mai
         Ok(certificate) => certificate,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let user_id = format!("Chancery {} <{}>", settings.node.name, mail.sender);
-            let made = chancery_mail::content::certificate::build(keys, keys, &user_id, SystemClock.now())
-                .map_err(failed("the gateway's OpenPGP certificate"))?;
-            chancery_hsm_api::durable::replace(&file, &made).map_err(failed(&file.display().to_string()))?;
+            let made =
+                chancery_mail::content::certificate::build(keys, keys, &user_id, SystemClock.now())
+                    .map_err(failed("the gateway's OpenPGP certificate"))?;
+            chancery_hsm_api::durable::replace(&file, &made)
+                .map_err(failed(&file.display().to_string()))?;
             made
         }
         Err(error) => return Err(failed(&file.display().to_string())(error)),
     };
+    let certificate =
+        OwnCertificate::parse(&certificate).map_err(failed(&file.display().to_string()))?;
     Ok(Some(MailIdentity {
         sender: mail.sender.clone(),
         certificate,
+        domain: mail.domains.first().cloned().unwrap_or_default(),
     }))
 }
 
 /// Creates the node's empty database.
 pub(crate) fn create(config: &Path) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
-    let log: LogId = settings.custodian.log_origin.parse().map_err(failed("custodian.log_origin"))?;
+    let log: LogId = settings
+        .custodian
+        .log_origin
+        .parse()
+        .map_err(failed("custodian.log_origin"))?;
     let made = StoreConfig {
         create: true,
         ..StoreConfig::default()
@@ -206,9 +239,16 @@ fn node(settings: &Settings) -> Result<Node, Failure> {
 async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Failure> {
     let recovering = Arc::clone(&app);
     tokio::task::spawn_blocking(move || {
-        let event = Event::new(EventKind::NodeStarted, SystemClock.now(), Actor::process("core"))
-            .detail(Key::Version, env!("CARGO_PKG_VERSION"))
-            .detail(Key::Policy, hex::encode(recovering.gateway.rules().engine().policy_hash()));
+        let event = Event::new(
+            EventKind::NodeStarted,
+            SystemClock.now(),
+            Actor::process("core"),
+        )
+        .detail(Key::Version, env!("CARGO_PKG_VERSION"))
+        .detail(
+            Key::Policy,
+            hex::encode(recovering.gateway.rules().engine().policy_hash()),
+        );
         recovering.gateway.ledger.commit(Step {
             events: vec![event],
             ..Step::default()

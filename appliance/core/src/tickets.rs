@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chancery_message::{Channel, Entropy, EntropyError, Inbound, Ticket, Timestamp};
-use chancery_pipeline::vault::HeldOriginal;
+use chancery_pipeline::held::HeldOriginal;
 
 /// Bytes held at most.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -30,7 +30,12 @@ pub(crate) enum NoTicket {
 
 impl Tickets {
     /// Keeps an original; the ticket is unguessable and works once.
-    pub(crate) fn keep(&self, inbound: Inbound, original: HeldOriginal, entropy: &dyn Entropy) -> Result<Ticket, NoTicket> {
+    pub(crate) fn keep(
+        &self,
+        inbound: Inbound,
+        original: HeldOriginal,
+        entropy: &dyn Entropy,
+    ) -> Result<Ticket, NoTicket> {
         let ticket = Ticket::mint(entropy)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: u64 = held.values().map(|(_, original)| original.size()).sum();
@@ -45,7 +50,10 @@ impl Tickets {
     /// gets nothing by a ticket that it should not have.
     pub(crate) fn take(&self, ticket: &Ticket, zone: Channel) -> Option<(Inbound, HeldOriginal)> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.get(ticket).is_some_and(|(inbound, _)| inbound.peer.channel == zone) {
+        if held
+            .get(ticket)
+            .is_some_and(|(inbound, _)| inbound.peer.channel == zone)
+        {
             held.remove(ticket)
         } else {
             None

@@ -18,9 +18,9 @@ use tokio::sync::watch;
 
 use crate::gate::DoorGate;
 use crate::listen::{Port, Serving, accept};
+use crate::outbound;
 use crate::start::{Failure, failed};
 use crate::tls::{self, StartTls};
-use crate::outbound;
 
 /// What a door works with.
 #[derive(Clone)]
@@ -45,7 +45,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 impl Files {
-    pub(crate) fn open(settings: &Settings, zone: DoorZone, links: &Links) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        settings: &Settings,
+        zone: DoorZone,
+        links: &Links,
+    ) -> Result<Self, Failure> {
         match zone {
             DoorZone::Mail => {
                 let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
@@ -82,7 +86,12 @@ impl Files {
             certificate: read(&door.certificate)?,
             client_ca: None,
             crl: None,
-            relay_ca: door.relay_ca.as_deref().map(read).transpose()?.unwrap_or_default(),
+            relay_ca: door
+                .relay_ca
+                .as_deref()
+                .map(read)
+                .transpose()?
+                .unwrap_or_default(),
             relay_port: Some(door.relay_port),
             ports,
         })
@@ -106,35 +115,53 @@ pub(crate) async fn open(
     means: Means,
 ) -> Result<Serving, Failure> {
     let ports = std::mem::take(&mut files.ports);
-    let tls = tls::server(settings, zone, &files.certificate, files.client_ca.as_deref(), files.crl.as_deref(), &means)
-        .await?;
+    let tls = tls::server(
+        settings,
+        zone,
+        &files.certificate,
+        files.client_ca.as_deref(),
+        files.crl.as_deref(),
+        &means,
+    )
+    .await?;
     let mut serving = Serving::default();
     match zone {
         DoorZone::Mail => {
             let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
             let sender = outbound::sender(door, &files.relay_ca)?;
             let tag = Tag::fixed("door-mail.core");
-            serving.add(outbound::serve(links.clone(), tag, LinkLimits::default(), sender));
+            serving.add(outbound::serve(
+                links.clone(),
+                tag,
+                LinkLimits::default(),
+                sender,
+            ));
             for (name, port) in ports {
                 let smtp = name == "smtp";
                 let shared = Arc::new(mail::Door {
                     settings: mail_settings(settings, door, smtp),
                     gate: Arc::clone(&means.gate) as Arc<dyn Gate>,
-                    upgrade: smtp.then(|| Arc::new(StartTls(Arc::clone(&tls))) as Arc<dyn mail::Upgrade>),
+                    upgrade: smtp
+                        .then(|| Arc::new(StartTls(Arc::clone(&tls))) as Arc<dyn mail::Upgrade>),
                 });
                 let closing = means.closing.clone();
-                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
-                    let connection = mail::Connection {
-                        door: Arc::clone(&shared),
-                        address,
-                        transport: (!smtp).then_some(TransportEvidence::Local),
-                        shutdown: closing.clone(),
-                    };
-                    async move {
-                        let ended = mail::serve_connection(stream, connection).await;
-                        tracing::debug!(?ended, "a mail connection ended");
-                    }
-                }));
+                serving.add(accept(
+                    port,
+                    settings.limits.connections,
+                    means.closing.clone(),
+                    move |stream, address| {
+                        let connection = mail::Connection {
+                            door: Arc::clone(&shared),
+                            address,
+                            transport: (!smtp).then_some(TransportEvidence::Local),
+                            shutdown: closing.clone(),
+                        };
+                        async move {
+                            let ended = mail::serve_connection(stream, connection).await;
+                            tracing::debug!(?ended, "a mail connection ended");
+                        }
+                    },
+                ));
             }
         }
         DoorZone::Siena => {
@@ -145,22 +172,38 @@ pub(crate) async fn open(
                 limits,
             );
             for (_, port) in ports {
-                let (siena, tls, closing) = (siena.clone(), Arc::clone(&tls), means.closing.clone());
+                let (siena, tls, closing) =
+                    (siena.clone(), Arc::clone(&tls), means.closing.clone());
                 let gate = Arc::clone(&means.gate);
-                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
-                    let (siena, tls, gate) = (siena.clone(), Arc::clone(&tls), Arc::clone(&gate));
-                    let closing = closed_by(closing.clone());
-                    async move {
-                        if let Some((stream, evidence, server_name)) =
-                            tls::mutual(&tls, stream, chancery_message::Channel::Siena, address, gate.as_ref()).await
-                        {
-                            let peer = chancery_siena::wire::Peer { evidence, server_name };
-                            if let Err(error) = siena.serve(stream, peer, closing).await {
-                                tracing::debug!(error, "a connection ended");
+                serving.add(accept(
+                    port,
+                    settings.limits.connections,
+                    means.closing.clone(),
+                    move |stream, address| {
+                        let (siena, tls, gate) =
+                            (siena.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                        let closing = closed_by(closing.clone());
+                        async move {
+                            if let Some((stream, evidence, server_name)) = tls::mutual(
+                                &tls,
+                                stream,
+                                chancery_message::Channel::Siena,
+                                address,
+                                gate.as_ref(),
+                            )
+                            .await
+                            {
+                                let peer = chancery_siena::wire::Peer {
+                                    evidence,
+                                    server_name,
+                                };
+                                if let Err(error) = siena.serve(stream, peer, closing).await {
+                                    tracing::debug!(error, "a connection ended");
+                                }
                             }
                         }
-                    }
-                }));
+                    },
+                ));
             }
         }
         DoorZone::Rest => {
@@ -173,20 +216,34 @@ pub(crate) async fn open(
             for (_, port) in ports {
                 let (rest, tls, closing) = (rest.clone(), Arc::clone(&tls), means.closing.clone());
                 let gate = Arc::clone(&means.gate);
-                serving.add(accept(port, settings.limits.connections, means.closing.clone(), move |stream, address| {
-                    let (rest, tls, gate) = (rest.clone(), Arc::clone(&tls), Arc::clone(&gate));
-                    let closing = closed_by(closing.clone());
-                    async move {
-                        if let Some((stream, evidence, server_name)) =
-                            tls::mutual(&tls, stream, chancery_message::Channel::Rest, address, gate.as_ref()).await
-                        {
-                            let peer = chancery_rest::wire::Peer { evidence, server_name };
-                            if let Err(error) = rest.serve(stream, peer, closing).await {
-                                tracing::debug!(error, "a connection ended");
+                serving.add(accept(
+                    port,
+                    settings.limits.connections,
+                    means.closing.clone(),
+                    move |stream, address| {
+                        let (rest, tls, gate) = (rest.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                        let closing = closed_by(closing.clone());
+                        async move {
+                            if let Some((stream, evidence, server_name)) = tls::mutual(
+                                &tls,
+                                stream,
+                                chancery_message::Channel::Rest,
+                                address,
+                                gate.as_ref(),
+                            )
+                            .await
+                            {
+                                let peer = chancery_rest::wire::Peer {
+                                    evidence,
+                                    server_name,
+                                };
+                                if let Err(error) = rest.serve(stream, peer, closing).await {
+                                    tracing::debug!(error, "a connection ended");
+                                }
                             }
                         }
-                    }
-                }));
+                    },
+                ));
             }
         }
     }
@@ -201,9 +258,17 @@ async fn closed_by(mut closing: watch::Receiver<bool>) {
 
 fn mail_settings(settings: &Settings, door: &MailDoor, smtp: bool) -> mail::Settings {
     mail::Settings {
-        protocol: if smtp { mail::Protocol::Smtp } else { mail::Protocol::Lmtp },
+        protocol: if smtp {
+            mail::Protocol::Smtp
+        } else {
+            mail::Protocol::Lmtp
+        },
         hostname: door.hostname.clone(),
-        domains: door.domains.iter().map(|domain| domain.to_lowercase()).collect(),
+        domains: door
+            .domains
+            .iter()
+            .map(|domain| domain.to_lowercase())
+            .collect(),
         limits: mail::Limits {
             message_bytes: usize::try_from(settings.limits.message_bytes).unwrap_or(usize::MAX),
             submit: Duration::from_secs(120),

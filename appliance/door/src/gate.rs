@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use chancery_ipc::{Client, Error, Exchange, Receiver};
 use chancery_message::{Inbound, PeerEvidence, Ticket};
-use chancery_pipeline::ports::{Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody};
+use chancery_pipeline::ports::{
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
+};
 use chancery_pipeline::protocol::{CoreToDoor, DoorToCore, Read, ReplyHead};
 
 /// How long a door waits for core or its reader to come back before it answers "busy".
@@ -229,6 +231,10 @@ impl Chunks for Relayed {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the form that `map_err` wants"
+)]
 fn busy(error: Error) -> GateError {
     tracing::warn!(%error, "a process behind the door does not answer");
     GateError::Busy

@@ -92,8 +92,12 @@ impl Serving {
 }
 
 /// Accepts connections, at most `most` at one time, until the door closes.
-pub(crate) async fn accept<F, C>(port: Port, most: u32, mut closing: watch::Receiver<bool>, mut serve: F)
-where
+pub(crate) async fn accept<F, C>(
+    port: Port,
+    most: u32,
+    mut closing: watch::Receiver<bool>,
+    mut serve: F,
+) where
     F: FnMut(Stream, String) -> C + Send + 'static,
     C: Future<Output = ()> + Send + 'static,
 {

@@ -29,7 +29,9 @@ pub(crate) fn sender(door: &MailDoor, ca: &[u8]) -> Result<Arc<Sender>, Failure>
         },
         idle: 4,
     };
-    Sender::new(relay).map(Arc::new).map_err(failed("the relay"))
+    Sender::new(relay)
+        .map(Arc::new)
+        .map_err(failed("the relay"))
 }
 
 /// Serves core for ever.
@@ -63,7 +65,10 @@ async fn one(request: Incoming, sender: &Sender) -> Result<(), Error> {
         request.refuse(ResetCode::Refused);
         return Err(Error::Decode);
     };
-    let Exchange { mut send, mut receive } = request.exchange;
+    let Exchange {
+        mut send,
+        mut receive,
+    } = request.exchange;
     let mail = receive.collect(MOST).await?;
     let sent = sender.send(&head, mail).await;
     send.header(&sent)?;

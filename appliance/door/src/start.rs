@@ -36,17 +36,27 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
     let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
     let files = Files::open(&settings, zone, &links)?;
-    let profile = if zone == DoorZone::Mail { &Profile::DOOR_OUT } else { &Profile::DOOR };
+    let profile = if zone == DoorZone::Mail {
+        &Profile::DOOR_OUT
+    } else {
+        &Profile::DOOR
+    };
     let grants = Grants {
         connect: files.relay_port().into_iter().collect(),
+        unix: links.connects_by_path(),
         ..Grants::default()
     };
-    let grants = if zone == DoorZone::Mail { grants.and_resolver() } else { grants };
+    let grants = if zone == DoorZone::Mail {
+        grants.and_resolver()
+    } else {
+        grants
+    };
     let hardening = match settings.node.hardening {
         chancery_settings::Hardening::Required => chancery_sandbox::Hardening::Required,
         chancery_settings::Hardening::BestEffort => chancery_sandbox::Hardening::BestEffort,
     };
-    let report = chancery_sandbox::apply(profile, &grants, hardening).map_err(failed("the sandbox"))?;
+    let report =
+        chancery_sandbox::apply(profile, &grants, hardening).map_err(failed("the sandbox"))?;
     info!(%report, %zone, "sandboxed");
     links.start().map_err(failed("the links"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,13 +69,27 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
     done
 }
 
-async fn serve(settings: &Settings, zone: DoorZone, links: &Links, files: Files) -> Result<(), Failure> {
+async fn serve(
+    settings: &Settings,
+    zone: DoorZone,
+    links: &Links,
+    files: Files,
+) -> Result<(), Failure> {
     let tag = |name: String| Tag::new(name).map_err(failed("a link's name"));
     let core = links.client(tag(format!("core.door-{zone}"))?, Limits::default());
-    let reader = links.client(tag(format!("reader-{zone}.door-{zone}"))?, Limits::default());
-    let custodian = Channel::new(links, tag(format!("custodian.door-{zone}"))?, Limits::secret())
-        .map_err(failed("the custodian's link"))?;
-    let custody = Arc::new(CustodyClient::new(move |request| custodian.roundtrip(request, SIGNATURE)));
+    let reader = links.client(
+        tag(format!("reader-{zone}.door-{zone}"))?,
+        Limits::default(),
+    );
+    let custodian = Channel::new(
+        links,
+        tag(format!("custodian.door-{zone}"))?,
+        Limits::secret(),
+    )
+    .map_err(failed("the custodian's link"))?;
+    let custody = Arc::new(CustodyClient::new(move |request| {
+        custodian.roundtrip(request, SIGNATURE)
+    }));
     let (close, closing) = watch::channel(false);
     let means = Means {
         gate: Arc::new(DoorGate::new(core, reader)),
@@ -73,7 +97,9 @@ async fn serve(settings: &Settings, zone: DoorZone, links: &Links, files: Files)
         closing,
     };
     let serving = channels::open(settings, zone, links, files, means).await?;
-    links.ready().map_err(failed("saying that the door is open"))?;
+    links
+        .ready()
+        .map_err(failed("saying that the door is open"))?;
     info!(%zone, "the door is open");
     let mut commands = links.commands();
     loop {

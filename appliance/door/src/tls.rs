@@ -39,7 +39,9 @@ pub(crate) async fn server(
             DoorZone::Rest => vec!["h2", "http/1.1"],
         },
     };
-    let at_once = usize::try_from(settings.limits.handshakes).unwrap_or(16).max(1);
+    let at_once = usize::try_from(settings.limits.handshakes)
+        .unwrap_or(16)
+        .max(1);
     let handshakes = Handshakes {
         at_once,
         pending: at_once.saturating_mul(16),
@@ -48,7 +50,8 @@ pub(crate) async fn server(
     };
     let custody = Arc::clone(&means.custody);
     tokio::task::spawn_blocking(move || {
-        let signing: Arc<dyn TlsSigning> = Arc::<chancery_hsm_custodian::CustodyClient>::clone(&custody);
+        let signing: Arc<dyn TlsSigning> =
+            Arc::<chancery_hsm_custodian::CustodyClient>::clone(&custody);
         let keys: &dyn PublicKeys = custody.as_ref();
         ServerTls::new(&profile, handshakes, keys, signing, Arc::new(SystemClock)).map(Arc::new)
     })
@@ -79,11 +82,16 @@ pub(crate) async fn mutual(
             tracing::debug!(%error, "a handshake failed");
             // Who only knocks and goes leaves no record; who shows no good
             // certificate leaves one.
-            if matches!(error, HandshakeError::NoCertificate | HandshakeError::Certificate(_)) {
+            if matches!(
+                error,
+                HandshakeError::NoCertificate | HandshakeError::Certificate(_)
+            ) {
                 gate.refused(DoorRefusal {
                     peer: PeerEvidence {
                         channel,
-                        transport: TransportEvidence::ServerTls { group: String::new() },
+                        transport: TransportEvidence::ServerTls {
+                            group: String::new(),
+                        },
                         address,
                     },
                     reason: error.reason().to_owned(),
@@ -99,7 +107,10 @@ pub(crate) async fn mutual(
 pub(crate) struct StartTls(pub(crate) Arc<ServerTls>);
 
 impl Upgrade for StartTls {
-    fn upgrade(&self, stream: BoxStream) -> BoxFuture<'_, io::Result<(BoxStream, TransportEvidence)>> {
+    fn upgrade(
+        &self,
+        stream: BoxStream,
+    ) -> BoxFuture<'_, io::Result<(BoxStream, TransportEvidence)>> {
         Box::pin(async move {
             let accepted = self.0.accept(stream).await.map_err(io::Error::other)?;
             let stream: BoxStream = Box::new(accepted.stream);

@@ -8,7 +8,9 @@ use chancery_hsm_api::DoorZone;
 use chancery_hsm_custodian::CustodyClient;
 use chancery_ipc::{Client, Limits, Links, Tag, blocking};
 use chancery_machine::SystemClock;
-use chancery_message::{Clock as _, Inbound, Malformed, Parsed};
+use chancery_mail::content::certificate::OwnCertificate;
+use chancery_message::{Clock as _, Inbound, Parsed};
+use chancery_pipeline::protocol::ReplyHead;
 use chancery_settings::Settings;
 
 use crate::senders::CoreSenders;
@@ -44,7 +46,7 @@ pub(crate) enum Channel {
 
 /// What the mail reader reads with.
 pub(crate) struct MailReader {
-    certificate: Vec<u8>,
+    certificate: OwnCertificate,
     domains: Vec<String>,
     custody: CustodyClient,
     senders: CoreSenders,
@@ -54,19 +56,31 @@ impl Channel {
     pub(crate) fn new(
         zone: DoorZone,
         settings: &Settings,
-        files: Files,
+        files: &Files,
         links: &Links,
         core: &Client,
     ) -> Result<Self, Failure> {
         let largest = usize::try_from(settings.limits.message_bytes).unwrap_or(usize::MAX);
         Ok(match zone {
             DoorZone::Mail => {
-                let custodian = blocking::Channel::new(links, Tag::fixed("custodian.reader-mail"), Limits::secret())
-                    .map_err(failed("the custodian's link"))?;
+                let custodian = blocking::Channel::new(
+                    links,
+                    Tag::fixed("custodian.reader-mail"),
+                    Limits::secret(),
+                )
+                .map_err(failed("the custodian's link"))?;
                 let reader = MailReader {
-                    certificate: files.certificate,
-                    domains: settings.doors.mail.as_ref().map(|mail| mail.domains.clone()).unwrap_or_default(),
-                    custody: CustodyClient::new(move |request| custodian.roundtrip(request, DECRYPTION)),
+                    certificate: OwnCertificate::parse(&files.certificate)
+                        .map_err(failed("the gateway's OpenPGP certificate"))?,
+                    domains: settings
+                        .doors
+                        .mail
+                        .as_ref()
+                        .map(|mail| mail.domains.clone())
+                        .unwrap_or_default(),
+                    custody: CustodyClient::new(move |request| {
+                        custodian.roundtrip(request, DECRYPTION)
+                    }),
                     senders: CoreSenders::new(core.clone(), tokio::runtime::Handle::current()),
                 };
                 Self::Mail(Box::new(reader), largest)
@@ -74,6 +88,20 @@ impl Channel {
             DoorZone::Siena => Self::Siena(largest),
             DoorZone::Rest => Self::Rest(largest),
         })
+    }
+
+    /// The answer to a message that could not be judged now.
+    pub(crate) fn not_now(&self) -> ReplyHead {
+        ReplyHead {
+            status: match self {
+                Self::Mail(..) => 451,
+                Self::Siena(_) | Self::Rest(_) => 503,
+            },
+            content_type: "text/plain".to_owned(),
+            headers: Vec::new(),
+            per_recipient: Vec::new(),
+            length: 0,
+        }
     }
 
     /// The most bytes that a message may have.
@@ -84,13 +112,13 @@ impl Channel {
     }
 
     /// Reads a message.
-    pub(crate) fn read(&self, inbound: &Inbound, raw: &[u8]) -> Parsed {
+    ///
+    /// # Errors
+    /// Why it could not be judged now: the peer may send it again.
+    pub(crate) fn read(&self, inbound: &Inbound, raw: &[u8]) -> Result<Parsed, String> {
         let now = SystemClock.now();
         let Some(today) = now.date() else {
-            return Parsed::Malformed(Malformed {
-                what: "the gateway's clock is out of range".to_owned(),
-                rule: "a marking is read as of a day".to_owned(),
-            });
+            return Err("the gateway's clock is out of range".to_owned());
         };
         match self {
             Self::Mail(mail, _) => {
@@ -101,10 +129,10 @@ impl Channel {
                     now,
                     domains: &mail.domains,
                 };
-                chancery_mail::content::read(inbound, raw, &keys)
+                chancery_mail::content::read(inbound, raw, &keys).map_err(|error| error.to_string())
             }
-            Self::Siena(_) => chancery_siena::content::read(inbound, raw, today),
-            Self::Rest(_) => chancery_rest::content::read(inbound, raw, today),
+            Self::Siena(_) => Ok(chancery_siena::content::read(inbound, raw, today)),
+            Self::Rest(_) => Ok(chancery_rest::content::read(inbound, raw, today)),
         }
     }
 }

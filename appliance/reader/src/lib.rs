@@ -39,7 +39,9 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    chancery_machine::start_log(&std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()));
+    chancery_machine::start_log(
+        &std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()),
+    );
     match start::run(&args.config, args.zone) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

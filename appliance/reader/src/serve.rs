@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chancery_ipc::{Client, Error, Exchange, Incoming, Limits, Links, ResetCode, Side, Tag, codec, connection};
+use chancery_ipc::{
+    Client, Error, Exchange, Incoming, Limits, Links, ResetCode, Side, Tag, codec, connection,
+};
 use chancery_message::Parsed;
 use chancery_pipeline::protocol::{Read, ReaderToCore, ReplyHead};
 
@@ -16,7 +18,12 @@ const RETURN: Duration = Duration::from_secs(10);
 const REPLY: usize = 4 * 1024 * 1024;
 
 /// Serves the door for ever.
-pub(crate) async fn serve(links: &Links, door: &Tag, core: &Client, channel: &Channel) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    links: &Links,
+    door: &Tag,
+    core: &Client,
+    channel: &Channel,
+) -> std::io::Result<()> {
     loop {
         let stream = links.accept(door).await?;
         let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
@@ -34,9 +41,20 @@ async fn one(request: Incoming, core: &Client, channel: &Channel) -> Result<(), 
         request.refuse(ResetCode::Refused);
         return Err(Error::Decode);
     };
-    let Exchange { mut send, mut receive } = request.exchange;
+    let Exchange {
+        mut send,
+        mut receive,
+    } = request.exchange;
     let raw = receive.collect(channel.largest()).await?;
-    let parsed = tokio::task::block_in_place(|| channel.read(&read.inbound, &raw));
+    let parsed = match tokio::task::block_in_place(|| channel.read(&read.inbound, &raw)) {
+        Ok(parsed) => parsed,
+        Err(why) => {
+            // Not judged: the peer hears that it may try again, nothing changes.
+            tracing::warn!(why, "a message cannot be read now");
+            send.header(&channel.not_now())?;
+            return send.finish();
+        }
+    };
     drop(raw);
     let (head, body) = submit(core, &read, &parsed).await?;
     send.header(&head)?;
@@ -45,7 +63,9 @@ async fn one(request: Incoming, core: &Client, channel: &Channel) -> Result<(), 
 }
 
 async fn submit(core: &Client, read: &Read, parsed: &Parsed) -> Result<(ReplyHead, Bytes), Error> {
-    let mut exchange = core.open(&ReaderToCore::Submit(read.ticket), RETURN).await?;
+    let mut exchange = core
+        .open(&ReaderToCore::Submit(read.ticket), RETURN)
+        .await?;
     let parsed = Bytes::from(codec::encode(parsed)?);
     match exchange.send.data(parsed).await {
         Ok(()) | Err(Error::Stopped) => {}

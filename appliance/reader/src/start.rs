@@ -32,7 +32,12 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
         chancery_settings::Hardening::Required => chancery_sandbox::Hardening::Required,
         chancery_settings::Hardening::BestEffort => chancery_sandbox::Hardening::BestEffort,
     };
-    let report = chancery_sandbox::apply(&Profile::READER, &Grants::default(), hardening).map_err(failed("the sandbox"))?;
+    let grants = Grants {
+        unix: links.connects_by_path(),
+        ..Grants::default()
+    };
+    let report = chancery_sandbox::apply(&Profile::READER, &grants, hardening)
+        .map_err(failed("the sandbox"))?;
     info!(%report, %zone, "sandboxed");
     links.start().map_err(failed("the links"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,12 +50,19 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
     done
 }
 
-async fn read(links: &Links, zone: DoorZone, settings: &Settings, files: Files) -> Result<(), Failure> {
+async fn read(
+    links: &Links,
+    zone: DoorZone,
+    settings: &Settings,
+    files: Files,
+) -> Result<(), Failure> {
     let tag = |name: String| Tag::new(name).map_err(failed("a link's name"));
     let core = links.client(tag(format!("core.reader-{zone}"))?, Limits::default());
     let door = tag(format!("reader-{zone}.door-{zone}"))?;
-    let channel = Channel::new(zone, settings, files, links, &core)?;
-    links.ready().map_err(failed("saying that the reader is ready"))?;
+    let channel = Channel::new(zone, settings, &files, links, &core)?;
+    links
+        .ready()
+        .map_err(failed("saying that the reader is ready"))?;
     info!(%zone, "the reader reads");
     let mut commands = links.commands();
     let stopped = async {

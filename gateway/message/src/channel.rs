@@ -58,7 +58,9 @@ impl FromStr for Channel {
 }
 
 /// How urgently a message goes (RFC 6477 section 3.8 names).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precedence {
     /// 0.

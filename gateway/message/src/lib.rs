@@ -16,14 +16,15 @@ mod time;
 pub use channel::{Channel, Precedence};
 pub use evidence::{CertificateEvidence, PeerEvidence, SignatureEvidence, TransportEvidence};
 pub use id::{
-    BodyId, CaseId, DeliveryId, Entropy, EntropyError, InvalidId, MessageId, MouId, OfficerId, OpaqueRef,
-    ParticipantId, Ticket,
+    BodyId, CaseId, DeliveryId, Entropy, EntropyError, InvalidId, MessageId, MouId, OfficerId,
+    OpaqueRef, ParticipantId, Ticket,
 };
 pub use participant::{Community, Evaluation, ParticipantKind, Purpose};
 pub use secret::{Content, Text};
 pub use submission::{
-    AssertedLabel, Attachment, AttachmentContent, Inbound, Intent, LabelSource, Malformed, Operation, Parsed,
-    RecipientRole, RequestedRecipient, SienaFields, SienaKind, Submission, UrgencyGround,
+    AssertedLabel, Attachment, AttachmentContent, Inbound, Intent, LabelSource, Malformed,
+    Operation, Parsed, RecipientRole, RequestedRecipient, SienaFields, SienaKind, Submission,
+    UrgencyGround,
 };
 pub use time::{Clock, Timestamp};
 

@@ -110,7 +110,10 @@ impl FromStr for Evaluation {
         let mut chars = text.chars();
         match (chars.next(), chars.next(), chars.next()) {
             (Some(source @ ('A' | 'B' | 'C' | 'X')), Some(information @ '1'..='4'), None) => {
-                Ok(Self { source, information })
+                Ok(Self {
+                    source,
+                    information,
+                })
             }
             _ => Err(InvalidId("evaluation code (A, B, C or X, then 1 to 4)")),
         }

@@ -7,19 +7,24 @@ use chancery_message::{MessageId, OpaqueRef, PeerEvidence, Timestamp, TransportE
 use crate::documents::{DeliveryDocument, Document, MessageDocument};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{
-    InboxEntry, Outcome, RecipientStatus, RecipientVerdict, Refusal, RefusalKind, StatusView, Verdict, Verdicts,
+    InboxEntry, Outcome, RecipientStatus, RecipientVerdict, Refusal, RefusalKind, StatusView,
+    Verdict, Verdicts,
 };
 use crate::ports::{DoorRefusal, LedgerError, Step, Write};
 use crate::rows::{CaseState, DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::Sender;
+use crate::stages::opened;
 use crate::stages::receipt;
-use crate::stages::release;
 
 /// A message's registration as that participant may see it: the number of this
 /// node's register, or a reference without order or count for private ones.
 #[must_use]
 pub fn registration_for(who: &Sender, number: u64, reference: &OpaqueRef) -> String {
-    if who.private { reference.to_string() } else { number.to_string() }
+    if who.private {
+        reference.to_string()
+    } else {
+        number.to_string()
+    }
 }
 
 /// Who acts, as far as the transport proves it.
@@ -29,10 +34,13 @@ pub fn peer_actor(gateway: &Gateway, peer: &PeerEvidence) -> Actor {
         TransportEvidence::MutualTls { certificate, .. } => gateway
             .rules()
             .by_certificate(peer.channel, &certificate.fingerprint, gateway.now())
-            .map_or(Actor::Peer(PeerId::Certificate(certificate.fingerprint)), |sender| {
-                Actor::Participant(sender.id.clone())
-            }),
-        TransportEvidence::ServerTls { .. } | TransportEvidence::Local => Actor::Peer(PeerId::Unauthenticated),
+            .map_or(
+                Actor::Peer(PeerId::Certificate(certificate.fingerprint)),
+                |sender| Actor::Participant(sender.id.clone()),
+            ),
+        TransportEvidence::ServerTls { .. } | TransportEvidence::Local => {
+            Actor::Peer(PeerId::Unauthenticated)
+        }
     }
 }
 
@@ -40,7 +48,11 @@ pub fn peer_actor(gateway: &Gateway, peer: &PeerEvidence) -> Actor {
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub fn record_refusal(gateway: &Gateway, peer: &PeerEvidence, refusal: &Refusal) -> Result<(), StageError> {
+pub fn record_refusal(
+    gateway: &Gateway,
+    peer: &PeerEvidence,
+    refusal: &Refusal,
+) -> Result<(), StageError> {
     let kind = match refusal.kind {
         RefusalKind::UnknownSender => EventKind::PeerUnknown,
         _ => EventKind::DoorRefused,
@@ -65,11 +77,15 @@ pub fn record_refusal(gateway: &Gateway, peer: &PeerEvidence, refusal: &Refusal)
 /// # Errors
 /// [`StageError`] when the ledger fails.
 pub fn record_door_refusal(gateway: &Gateway, refusal: &DoorRefusal) -> Result<(), StageError> {
-    let event = Event::new(EventKind::DoorRefused, gateway.now(), peer_actor(gateway, &refusal.peer))
-        .detail(Key::Channel, refusal.peer.channel.name())
-        .detail(Key::Zone, refusal.peer.channel.name())
-        .detail(Key::Address, refusal.peer.address.as_str())
-        .detail(Key::Rule, refusal.reason.as_str());
+    let event = Event::new(
+        EventKind::DoorRefused,
+        gateway.now(),
+        peer_actor(gateway, &refusal.peer),
+    )
+    .detail(Key::Channel, refusal.peer.channel.name())
+    .detail(Key::Zone, refusal.peer.channel.name())
+    .detail(Key::Address, refusal.peer.address.as_str())
+    .detail(Key::Rule, refusal.reason.as_str());
     gateway.ledger.commit(Step {
         events: vec![event],
         ..Step::default()
@@ -110,9 +126,19 @@ pub fn inbox(
         }
     }
     if !entries.is_empty() {
-        let event = Event::new(EventKind::InboxListed, gateway.now(), Actor::Participant(caller.id.clone()))
-            .detail(Key::Channel, channel.name())
-            .detail(Key::Deliveries, entries.iter().map(|one| one.delivery.to_string()).collect::<Vec<_>>());
+        let event = Event::new(
+            EventKind::InboxListed,
+            gateway.now(),
+            Actor::Participant(caller.id.clone()),
+        )
+        .detail(Key::Channel, channel.name())
+        .detail(
+            Key::Deliveries,
+            entries
+                .iter()
+                .map(|one| one.delivery.to_string())
+                .collect::<Vec<_>>(),
+        );
         gateway.ledger.commit(Step {
             events: vec![event],
             ..Step::default()
@@ -122,7 +148,7 @@ pub fn inbox(
 }
 
 fn entry(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<InboxEntry>, StageError> {
-    let Some((subject, message, meta)) = release::subject(gateway, row)? else {
+    let Some((subject, message, meta)) = opened::subject(gateway, row)? else {
         return Ok(None);
     };
     let (Some(from), Some(label)) = (message.sender, &meta.label) else {
@@ -146,8 +172,15 @@ fn entry(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<InboxEntry>, Sta
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub fn has_mail(gateway: &Gateway, caller: &Sender, channel: chancery_message::Channel) -> Result<bool, StageError> {
-    Ok(!gateway.ledger.inbox(&caller.id, channel, None, 1)?.is_empty())
+pub fn has_mail(
+    gateway: &Gateway,
+    caller: &Sender,
+    channel: chancery_message::Channel,
+) -> Result<bool, StageError> {
+    Ok(!gateway
+        .ledger
+        .inbox(&caller.id, channel, None, 1)?
+        .is_empty())
 }
 
 /// What became of a message of the caller's.
@@ -159,7 +192,11 @@ pub fn status(gateway: &Gateway, caller: &Sender, message: &str) -> Result<Statu
     status_of(gateway, caller, &row)
 }
 
-fn own_message(gateway: &Gateway, caller: &Sender, message: &str) -> Result<MessageRow, StageError> {
+fn own_message(
+    gateway: &Gateway,
+    caller: &Sender,
+    message: &str,
+) -> Result<MessageRow, StageError> {
     let not_found = || Refusal::new(RefusalKind::NotFound, "there is no such message of yours");
     let id: MessageId = message.parse().map_err(|_| not_found())?;
     let row = gateway.ledger.message(&id)?.ok_or_else(not_found)?;
@@ -170,7 +207,11 @@ fn own_message(gateway: &Gateway, caller: &Sender, message: &str) -> Result<Mess
     Ok(row)
 }
 
-fn status_of(gateway: &Gateway, caller: &Sender, row: &MessageRow) -> Result<StatusView, StageError> {
+fn status_of(
+    gateway: &Gateway,
+    caller: &Sender,
+    row: &MessageRow,
+) -> Result<StatusView, StageError> {
     let document = MessageDocument::decode(&row.document)?;
     let mut recipients = Vec::new();
     for delivery in gateway.ledger.deliveries_of(&row.id)? {
@@ -199,7 +240,11 @@ fn status_of(gateway: &Gateway, caller: &Sender, row: &MessageRow) -> Result<Sta
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub fn repeat(gateway: &Gateway, caller: &Sender, message: &MessageId) -> Result<Outcome, StageError> {
+pub fn repeat(
+    gateway: &Gateway,
+    caller: &Sender,
+    message: &MessageId,
+) -> Result<Outcome, StageError> {
     let row = own_message(gateway, caller, &message.to_string())?;
     let document = MessageDocument::decode(&row.document)?;
     if row.state == MessageState::Quarantined {
@@ -236,7 +281,11 @@ pub fn repeat(gateway: &Gateway, caller: &Sender, message: &MessageId) -> Result
 ///
 /// # Errors
 /// [`RefusalKind::NotFound`] where the message is not the caller's.
-pub fn withdraw(gateway: &Gateway, caller: &Sender, message: &str) -> Result<StatusView, StageError> {
+pub fn withdraw(
+    gateway: &Gateway,
+    caller: &Sender,
+    message: &str,
+) -> Result<StatusView, StageError> {
     let row = own_message(gateway, caller, message)?;
     for delivery in gateway.ledger.deliveries_of(&row.id)? {
         withdraw_one(gateway, caller, &delivery)?;
@@ -244,7 +293,11 @@ pub fn withdraw(gateway: &Gateway, caller: &Sender, message: &str) -> Result<Sta
     status_of(gateway, caller, &row)
 }
 
-fn withdraw_one(gateway: &Gateway, caller: &Sender, delivery: &DeliveryRow) -> Result<(), StageError> {
+fn withdraw_one(
+    gateway: &Gateway,
+    caller: &Sender,
+    delivery: &DeliveryRow,
+) -> Result<(), StageError> {
     let mut current = delivery.clone();
     loop {
         crate::rowmac::check_delivery(gateway, &current)?;
@@ -259,12 +312,21 @@ fn withdraw_one(gateway: &Gateway, caller: &Sender, delivery: &DeliveryRow) -> R
             | DeliveryState::Withdrawn => return Ok(()),
         }
         let actor = Actor::Participant(caller.id.clone());
-        match receipt::end(gateway, &current, DeliveryState::Withdrawn, "withdrawn", None, actor) {
+        match receipt::end(
+            gateway,
+            &current,
+            DeliveryState::Withdrawn,
+            "withdrawn",
+            None,
+            actor,
+        ) {
             Ok(_) => return supersede_case(gateway, &current),
-            Err(StageError::Ledger(LedgerError::Conflict)) => match gateway.ledger.delivery(&current.id)? {
-                Some(newer) => current = newer,
-                None => return Ok(()),
-            },
+            Err(StageError::Ledger(LedgerError::Conflict)) => {
+                match gateway.ledger.delivery(&current.id)? {
+                    Some(newer) => current = newer,
+                    None => return Ok(()),
+                }
+            }
             Err(error) => return Err(error),
         }
     }

@@ -4,7 +4,8 @@
 
 use chancery_label::Label;
 use chancery_message::{
-    BodyId, CaseId, Evaluation, MessageId, MouId, ParticipantId, Purpose, RecipientRole, SienaFields, Text, Timestamp,
+    BodyId, CaseId, Evaluation, MessageId, MouId, ParticipantId, Purpose, RecipientRole,
+    SienaFields, Text, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError};
 use chancery_label::Label;
-use chancery_message::{Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp};
+use chancery_message::{
+    Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp,
+};
 use chancery_seal::{IndexKey, RowKey};
 
 use crate::documents::UnreadableDocument;
@@ -59,7 +61,9 @@ pub struct Node {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("node", &self.node.name).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("node", &self.node.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +115,10 @@ impl StageError {
 
 impl Gateway {
     /// Composes a gateway.
-    #[allow(clippy::too_many_arguments, reason = "each is a means of its own; called in one place")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is a means of its own; called in one place"
+    )]
     #[must_use]
     pub fn new(
         ledger: Arc<dyn Ledger>,

@@ -5,6 +5,8 @@
 pub mod desk;
 pub mod documents;
 pub mod gateway;
+pub mod held;
+pub mod judgement;
 pub mod officers;
 pub mod outcome;
 pub mod ports;

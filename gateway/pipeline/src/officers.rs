@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::outcome::{Refusal, RefusalKind};
-use crate::stages::review::label_digest;
+use crate::stages::orders::label_digest;
 
 /// An order with its proof.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 //! the words of its protocol.
 
 use chancery_label::Label;
-use chancery_message::{DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp};
+use chancery_message::{
+    DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp,
+};
 
 use crate::rows::DeliveryState;
 use crate::view::DeliveryView;
@@ -241,7 +243,9 @@ impl RefusalKind {
             Self::TooLarge => (552, "5.3.4"),
             Self::UnknownRecipient | Self::NotFound => (550, "5.1.1"),
             Self::Unauthenticated | Self::UnknownSender | Self::BadSignature => (550, "5.7.1"),
-            Self::BadLabel | Self::NoLabel | Self::LabelAboveChannel | Self::Denied => (550, "5.7.0"),
+            Self::BadLabel | Self::NoLabel | Self::LabelAboveChannel | Self::Denied => {
+                (550, "5.7.0")
+            }
             Self::Malformed | Self::Invalid => (554, "5.6.0"),
             Self::Replayed | Self::KeyReused | Self::NotNow => (554, "5.7.0"),
             Self::Busy => (452, "4.3.1"),

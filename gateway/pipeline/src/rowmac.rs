@@ -38,18 +38,47 @@ macro_rules! authenticated {
 }
 
 authenticated!(
-    MessageRow, "message", message, check_message,
-    [document, sealed, rank, registration, reference, received_at, sender, channel, state]
+    MessageRow,
+    "message",
+    message,
+    check_message,
+    [
+        document,
+        sealed,
+        rank,
+        registration,
+        reference,
+        received_at,
+        sender,
+        channel,
+        state
+    ]
 );
 authenticated!(
-    DeliveryRow, "delivery", delivery, check_delivery,
-    [message, position, recipient, role, channel, state, precedence, created_at, next_at, due_at, attempts, document]
+    DeliveryRow,
+    "delivery",
+    delivery,
+    check_delivery,
+    [
+        message, position, recipient, role, channel, state, precedence, created_at, next_at,
+        due_at, attempts, document
+    ]
 );
 authenticated!(
-    BodyRow, "body", body, check_body,
-    [state, owner, message, created_at, expires_at, size, segments, document]
+    BodyRow,
+    "body",
+    body,
+    check_body,
+    [
+        state, owner, message, created_at, expires_at, size, segments, document
+    ]
 );
 authenticated!(
-    CaseRow, "case", case, check_case,
-    [delivery, message, state, opened_at, due_at, digest, document]
+    CaseRow,
+    "case",
+    case,
+    check_case,
+    [
+        delivery, message, state, opened_at, due_at, digest, document
+    ]
 );

@@ -5,8 +5,8 @@
 //! with its place and version (`chancery_seal::row`); `version` counts from 1.
 
 use chancery_message::{
-    BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, OpaqueRef, ParticipantId, Precedence, RecipientRole,
-    Timestamp,
+    BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, OpaqueRef, ParticipantId,
+    Precedence, RecipientRole, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -233,7 +233,13 @@ pub struct SegmentRow {
 
 impl std::fmt::Debug for SegmentRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SegmentRow({} / {}, {} bytes)", self.body, self.index, self.sealed.len())
+        write!(
+            f,
+            "SegmentRow({} / {}, {} bytes)",
+            self.body,
+            self.index,
+            self.sealed.len()
+        )
     }
 }
 

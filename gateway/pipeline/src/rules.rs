@@ -5,21 +5,18 @@ use std::sync::Arc;
 
 use chancery_hsm_api::Compartment;
 use chancery_label::Level;
-use chancery_message::{Channel, Community, MessageId, MouId, ParticipantId, Timestamp};
-use chancery_policy::decision::Decision;
-use chancery_policy::derive::{self, Derived, MessageMeta, Release, Thresholds};
+use chancery_message::{Channel, Community, MessageId, ParticipantId, Timestamp};
+use chancery_policy::derive::{self, MessageMeta, Release, Thresholds};
 use chancery_policy::directory::{Directory, Participant};
 use chancery_policy::engine::Engine;
 use chancery_policy::facts::{Consent, LabelState};
 use chancery_policy::mou::Register;
-use chancery_policy::permit::ReleasePermit;
-use chancery_policy::release::permit;
-use chancery_policy::review::{Case, Closed, Waits};
-use chancery_policy::{decision, reason};
+use chancery_policy::reason;
+use chancery_policy::review::Case;
 
-use crate::documents::{DeliveryDocument, LabelStanding, MessageDocument, Originator};
-use crate::gateway::StageError;
-use crate::outcome::{RecipientCard, Refusal, RefusalKind, Verdict};
+use crate::documents::{LabelStanding, MessageDocument, Originator};
+use crate::judgement::{Judgement, obligations, verdict};
+use crate::outcome::{RecipientCard, Verdict};
 
 /// A snapshot of all rules.
 #[derive(Debug)]
@@ -66,41 +63,17 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
-/// The answer, with everything that is recorded of it.
-#[derive(Debug)]
-pub struct Judgement {
-    /// Permit, review or deny.
-    pub verdict: Verdict,
-    /// The gates that spoke.
-    pub gates: Vec<String>,
-    /// What goes with a release, in words.
-    pub obligations: Vec<String>,
-    /// The facts, canonical JSON; empty where none could be derived.
-    pub facts: String,
-    /// Hash of the policy set.
-    pub policy: [u8; 32],
-    /// The agreement cited.
-    pub mou: Option<MouId>,
-    /// One sentence for the sender.
-    pub reason: String,
-    /// What would help.
-    pub hints: Vec<String>,
-    /// What must be raised as an alarm.
-    pub alarms: Vec<String>,
-    /// By which channel it goes.
-    pub channel: Channel,
-    /// The case, where officers or the originator must speak.
-    pub case: Option<Case>,
-    decision: Decision,
-    derived: Option<Derived>,
-}
-
 // === impl Rules ===
 
 impl Rules {
     /// Puts a snapshot together; the directory carries the epoch.
     #[must_use]
-    pub const fn new(directory: Directory, register: Register, engine: Arc<Engine>, thresholds: Thresholds) -> Self {
+    pub const fn new(
+        directory: Directory,
+        register: Register,
+        engine: Arc<Engine>,
+        thresholds: Thresholds,
+    ) -> Self {
         Self {
             directory,
             register,
@@ -135,14 +108,25 @@ impl Rules {
 
     /// The participant in force behind a client certificate, if it may use that channel.
     #[must_use]
-    pub fn by_certificate(&self, channel: Channel, fingerprint: &[u8; 32], now: Timestamp) -> Option<Arc<Sender>> {
-        self.directory.at(now).by_certificate(channel, fingerprint).and_then(sender)
+    pub fn by_certificate(
+        &self,
+        channel: Channel,
+        fingerprint: &[u8; 32],
+        now: Timestamp,
+    ) -> Option<Arc<Sender>> {
+        self.directory
+            .at(now)
+            .by_certificate(channel, fingerprint)
+            .and_then(sender)
     }
 
     /// The participant in force behind a mail address.
     #[must_use]
     pub fn by_address(&self, address: &str, now: Timestamp) -> Option<Arc<Sender>> {
-        self.directory.at(now).by_mail_address(address).and_then(sender)
+        self.directory
+            .at(now)
+            .by_mail_address(address)
+            .and_then(sender)
     }
 
     /// A participant in force.
@@ -166,7 +150,10 @@ impl Rules {
     #[must_use]
     pub fn openpgp_certificate_of(&self, id: &ParticipantId, now: Timestamp) -> Option<Vec<u8>> {
         let entry = self.directory.at(now).by_id(id)?.mail.as_ref()?;
-        entry.openpgp_certificate.as_ref().map(|text| text.as_bytes().to_vec())
+        entry
+            .openpgp_certificate
+            .as_ref()
+            .map(|text| text.as_bytes().to_vec())
     }
 
     /// True if that key is the one registered for the sender's mail.
@@ -185,7 +172,12 @@ impl Rules {
     #[must_use]
     pub fn resolve(&self, name: &str, own_domain: &str, now: Timestamp) -> Option<ParticipantId> {
         let view = self.directory.at(now);
-        let by_id = |text: &str| text.parse().ok().and_then(|id| view.by_id(&id)).map(|one| one.id.clone());
+        let by_id = |text: &str| {
+            text.parse()
+                .ok()
+                .and_then(|id| view.by_id(&id))
+                .map(|one| one.id.clone())
+        };
         match name.rsplit_once('@') {
             None => by_id(name),
             Some((local, domain)) if domain.eq_ignore_ascii_case(own_domain) => by_id(local),
@@ -214,7 +206,9 @@ impl Rules {
             .into_iter()
             .map(|other| {
                 let channel = other.reached_by(now);
-                let by_channel = channel.map_or(Level::Nc, |entry| entry.accreditation.min(entry.crypto_approval));
+                let by_channel = channel.map_or(Level::Nc, |entry| {
+                    entry.accreditation.min(entry.crypto_approval)
+                });
                 RecipientCard {
                     id: other.id.clone(),
                     name: other.name.clone(),
@@ -255,17 +249,26 @@ impl Rules {
             consent: question.consent,
         };
         let own = view.by_id(question.sender);
-        let (decision, derived) = match derive::facts(&release, &view, &self.register, &self.thresholds) {
-            Ok(derived) => (self.engine.decide(&derived.facts), Some(derived)),
-            Err(why) => (self.engine.refuse(question.message, question.recipient, why), None),
-        };
+        let (decision, derived) =
+            match derive::facts(&release, &view, &self.register, &self.thresholds) {
+                Ok(derived) => (self.engine.decide(&derived.facts), Some(derived)),
+                Err(why) => (
+                    self.engine
+                        .refuse(question.message, question.recipient, why),
+                    None,
+                ),
+            };
         let facts = derived.as_ref().map(|derived| &derived.facts);
-        let safe = own.map_or(reason::SafeReason::NotReleasable, |own| reason::safe(&decision, facts, own));
+        let safe = own.map_or(reason::SafeReason::NotReleasable, |own| {
+            reason::safe(&decision, facts, own)
+        });
         let mut judgement = Judgement {
             verdict: verdict(decision.verdict()),
             gates: decision.gates().iter().map(ToString::to_string).collect(),
             obligations: obligations(&decision, derived.as_ref()),
-            facts: facts.map(chancery_policy::facts::Facts::to_json).unwrap_or_default(),
+            facts: facts
+                .map(chancery_policy::facts::Facts::to_json)
+                .unwrap_or_default(),
             policy: decision.policy_hash(),
             mou: derived.as_ref().and_then(|derived| derived.mou.mou.clone()),
             reason: safe.text().to_owned(),
@@ -343,74 +346,5 @@ fn meta(question: &Question<'_>) -> MessageMeta {
         addressees: Some(document.addressed.clone()),
         evaluated: document.evaluation.is_some(),
         portions: usize::try_from(document.portions).unwrap_or(usize::MAX),
-    }
-}
-
-fn obligations(decision: &Decision, derived: Option<&Derived>) -> Vec<String> {
-    let mut all: Vec<decision::Obligation> = decision.obligations().to_vec();
-    if decision.verdict() != decision::Verdict::Deny {
-        all.extend(derived.map(|derived| derived.obligations.clone()).unwrap_or_default());
-    }
-    all.sort_unstable();
-    all.dedup();
-    all.into_iter().map(|one| one.text().to_owned()).collect()
-}
-
-const fn verdict(verdict: decision::Verdict) -> Verdict {
-    match verdict {
-        decision::Verdict::Permit => Verdict::Permit,
-        decision::Verdict::Review => Verdict::Review,
-        decision::Verdict::Deny => Verdict::Deny,
-    }
-}
-
-// === impl Judgement ===
-
-impl Judgement {
-    /// The part of it that is kept with the delivery.
-    #[must_use]
-    pub fn document(&self, epoch: u64) -> DeliveryDocument {
-        DeliveryDocument {
-            gates: self.gates.clone(),
-            obligations: self.obligations.clone(),
-            facts: self.facts.clone(),
-            policy: self.policy,
-            mou: self.mou.clone(),
-            epoch,
-            reason: self.reason.clone(),
-            case: None,
-            opened_at: None,
-            ended_at: None,
-            since: Timestamp::default(),
-        }
-    }
-
-    /// How many officers must approve; none where votes do not close it.
-    #[must_use]
-    pub fn quorum(&self) -> Option<usize> {
-        match self.case.as_ref()?.waits_for() {
-            Waits::Votes(needed) => Some(needed),
-            Waits::Label | Waits::Consent => None,
-        }
-    }
-
-    /// The right to open the message for this recipient. `closed` is the proof
-    /// that officers approved exactly this.
-    ///
-    /// # Errors
-    /// [`RefusalKind::Denied`] where there is no such right.
-    pub fn permit(
-        &self,
-        message: MessageId,
-        recipient: &ParticipantId,
-        closed: Option<&Closed>,
-        now: Timestamp,
-    ) -> Result<ReleasePermit, StageError> {
-        let denied = || Refusal::new(RefusalKind::Denied, "the rules do not allow this release");
-        if self.verdict == Verdict::Deny {
-            return Err(denied().into());
-        }
-        let derived = self.derived.as_ref().ok_or_else(denied)?;
-        permit(&self.decision, derived, message, recipient, closed, now).map_err(|_| denied().into())
     }
 }

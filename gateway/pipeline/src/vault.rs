@@ -1,19 +1,19 @@
 //! Station 5 in rows: what is sealed becomes what the ledger stores, and back
 //! behind a permit.
 
-use chancery_audit::{Event, EventKind, Key};
 use chancery_hsm_api::KekId;
 use chancery_label::Label;
 use chancery_message::{
-    AttachmentContent, BodyId, Content, Inbound, MessageId, ParticipantId, Submission, Timestamp, TransportEvidence,
+    AttachmentContent, BodyId, Content, MessageId, ParticipantId, Submission, Timestamp,
 };
 use chancery_seal::{
-    BodySealer, BodyFacts, IntakePermit, MessageSealer, OpenError, OpenMessage, OpeningPermit, PART_HEADER, SealError, SealedBody,
-    SealedMessage, SealedSegment,
+    BodyFacts, BodySealer, MessageSealer, OpenError, OpenMessage, OpeningPermit, PART_HEADER,
+    SealError, SealedBody, SealedMessage, SealedSegment,
 };
 
 use crate::documents::{AttachmentHeader, Document, SealedHeader};
 use crate::gateway::{Gateway, StageError};
+use crate::held::Original;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::Write;
 use crate::rows::{BodyRow, BodyState, MessageRow, SegmentRow};
@@ -34,55 +34,6 @@ impl From<OpenError> for StageError {
             OpenError::Key(error) if error.kind.is_transient() => Self::Keys(error),
             OpenError::Expired => Refusal::new(RefusalKind::NotNow, error.to_string()).into(),
             other => Self::Corrupt(other.to_string()),
-        }
-    }
-}
-
-/// An original as a door handed it over: sealed under the intake's key, not
-/// yet durable. It becomes durable with the message, in one transaction.
-#[derive(Debug)]
-pub struct HeldOriginal {
-    body: SealedBody,
-    segments: Vec<SealedSegment>,
-    facts: BodyFacts,
-    permit: IntakePermit,
-    since: Timestamp,
-}
-
-/// Where a message's original is.
-#[derive(Debug)]
-pub enum Original<'a> {
-    /// In memory, sealed, not yet durable.
-    Held(&'a HeldOriginal),
-    /// In the ledger, under the intake's key.
-    Stored(BodyRow),
-}
-
-impl Original<'_> {
-    fn id(&self) -> BodyId {
-        match self {
-            Self::Held(held) => held.id(),
-            Self::Stored(row) => row.id,
-        }
-    }
-
-    /// What a manifest binds, and the rows under the message's KEK.
-    fn bind(&self, gateway: &Gateway, message: MessageId, kek: &KekId) -> Result<(BodyFacts, Vec<Write>), StageError> {
-        match self {
-            Self::Held(held) => Ok((held.facts(), held.writes(gateway, message, kek)?)),
-            Self::Stored(row) => {
-                crate::rowmac::check_body(gateway, row)?;
-                let sealed = SealedBody::decode(&row.document)?;
-                let facts = sealed.facts(gateway.keys.as_ref())?;
-                let mut bound = BodyRow {
-                    version: row.version + 1,
-                    document: sealed.rewrapped(gateway.keys.as_ref(), kek)?.encode()?,
-                    mac: [0; 32],
-                    ..row.clone()
-                };
-                bound.mac = crate::rowmac::body(gateway, &bound);
-                Ok((facts, vec![Write::UpdateBody(Box::new(bound))]))
-            }
         }
     }
 }
@@ -117,102 +68,6 @@ pub struct Sealed {
     pub attachment_bytes: u64,
 }
 
-/// Seals bytes as they are held, before anybody read them.
-///
-/// # Errors
-/// [`StageError`] when keys or randomness fail.
-pub fn hold(gateway: &Gateway, raw: &[u8]) -> Result<HeldOriginal, StageError> {
-    let now = gateway.now();
-    let id = BodyId::mint(now, gateway.entropy.as_ref())?;
-    let mut sealer = BodySealer::begin(gateway.keys.as_ref(), &KekId::Intake, id)?;
-    let mut segments = sealer.push(raw)?;
-    let finished = sealer.finish()?;
-    segments.push(finished.last);
-    Ok(HeldOriginal {
-        body: finished.body,
-        segments,
-        facts: finished.facts,
-        permit: finished.permit,
-        since: now,
-    })
-}
-
-// === impl HeldOriginal ===
-
-impl HeldOriginal {
-    /// The id under which it will be stored.
-    #[must_use]
-    pub const fn id(&self) -> BodyId {
-        self.body.id()
-    }
-
-    /// Bytes of plaintext.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.facts.size
-    }
-
-    /// Since when it is held.
-    #[must_use]
-    pub const fn since(&self) -> Timestamp {
-        self.since
-    }
-
-    /// The plaintext again, for the process that sealed it: a reader died on it
-    /// and core was asked to try another. Not used for delivery.
-    ///
-    /// # Errors
-    /// [`StageError::Corrupt`].
-    pub fn reopen(&self, gateway: &Gateway) -> Result<Content, StageError> {
-        let mut opener = self.body.open_own(gateway.keys.as_ref(), &self.permit)?;
-        let mut all = Vec::new();
-        for segment in &self.segments {
-            all.extend_from_slice(opener.open(segment.bytes.clone())?.bytes.expose());
-        }
-        opener.finish()?;
-        Ok(Content::new(all))
-    }
-
-    /// The event of station 1.
-    pub fn received_event(&self, inbound: &Inbound, now: Timestamp) -> Event {
-        let event = Event::new(
-            EventKind::MessageReceived,
-            now,
-            chancery_audit::Actor::process(&format!("door-{}", inbound.peer.channel)),
-        )
-        .detail(Key::Channel, inbound.peer.channel.name())
-        .detail(Key::Address, inbound.peer.address.as_str())
-        .detail(Key::Body, self.id().to_string())
-        .detail(Key::Bytes, i64::try_from(self.facts.size).unwrap_or(i64::MAX));
-        match &inbound.peer.transport {
-            TransportEvidence::MutualTls { certificate, group } => event
-                .detail(Key::Certificate, hex::encode(certificate.fingerprint))
-                .detail(Key::Group, group.as_str()),
-            TransportEvidence::ServerTls { group } => event.detail(Key::Group, group.as_str()),
-            TransportEvidence::Local => event,
-        }
-    }
-
-    /// Its rows, bound to a message, under that KEK.
-    ///
-    /// # Errors
-    /// [`StageError`] when keys fail.
-    pub fn writes(&self, gateway: &Gateway, message: MessageId, kek: &KekId) -> Result<Vec<Write>, StageError> {
-        let body = if *kek == KekId::Intake {
-            self.body.clone()
-        } else {
-            self.body.rewrapped(gateway.keys.as_ref(), kek)?
-        };
-        body_writes(gateway, &body, &self.facts, &self.segments, message, None, self.since)
-    }
-
-    /// What a manifest binds.
-    #[must_use]
-    pub fn facts(&self) -> BodyFacts {
-        self.facts.clone()
-    }
-}
-
 /// Seals a submission's content under its label's key: header, inline
 /// attachments, uploads, original; all bound by one manifest.
 ///
@@ -227,7 +82,8 @@ pub fn seal(
     original: &Original<'_>,
 ) -> Result<Sealed, StageError> {
     let keys = gateway.keys.as_ref();
-    let mut sealer = MessageSealer::begin(keys, &sealing.kek, sealing.message, Some(sealing.label))?;
+    let mut sealer =
+        MessageSealer::begin(keys, &sealing.kek, sealing.message, Some(sealing.label))?;
     let mut writes = Vec::new();
     let mut headers = Vec::new();
 
@@ -295,7 +151,11 @@ pub fn seal(
 }
 
 /// Seals one attachment under the message's KEK.
-fn seal_inline(gateway: &Gateway, sealing: &Sealing<'_>, bytes: &Content) -> Result<(BodyFacts, Vec<Write>), StageError> {
+fn seal_inline(
+    gateway: &Gateway,
+    sealing: &Sealing<'_>,
+    bytes: &Content,
+) -> Result<(BodyFacts, Vec<Write>), StageError> {
     let id = BodyId::mint(sealing.now, gateway.entropy.as_ref())?;
     let mut sealer = BodySealer::begin(gateway.keys.as_ref(), &sealing.kek, id)?;
     let mut segments = sealer.push(bytes.expose())?;
@@ -314,13 +174,25 @@ fn seal_inline(gateway: &Gateway, sealing: &Sealing<'_>, bytes: &Content) -> Res
 }
 
 /// Takes an upload into the message: rewrapped from the intake's key to that of the label.
-fn bind_upload(gateway: &Gateway, sealing: &Sealing<'_>, id: &str) -> Result<(BodyFacts, Write), StageError> {
+fn bind_upload(
+    gateway: &Gateway,
+    sealing: &Sealing<'_>,
+    id: &str,
+) -> Result<(BodyFacts, Write), StageError> {
     // An upload of somebody else, one that is used up and one that never was get the same words.
-    let unknown = || Refusal::new(RefusalKind::Invalid, "an attachment id is not one of your uploads, or it has expired");
+    let unknown = || {
+        Refusal::new(
+            RefusalKind::Invalid,
+            "an attachment id is not one of your uploads, or it has expired",
+        )
+    };
     let id: BodyId = id.parse().map_err(|_| unknown())?;
     let row = gateway.ledger.body(&id)?.ok_or_else(unknown)?;
     crate::rowmac::check_body(gateway, &row)?;
-    if row.state != BodyState::Complete || row.owner.as_ref() != sealing.owner || row.expires_at < sealing.now {
+    if row.state != BodyState::Complete
+        || row.owner.as_ref() != sealing.owner
+        || row.expires_at < sealing.now
+    {
         return Err(unknown().into());
     }
     let sealed = SealedBody::decode(&row.document)?;
@@ -338,7 +210,7 @@ fn bind_upload(gateway: &Gateway, sealing: &Sealing<'_>, id: &str) -> Result<(Bo
     Ok((facts, Write::UpdateBody(Box::new(bound))))
 }
 
-fn body_writes(
+pub(crate) fn body_writes(
     gateway: &Gateway,
     body: &SealedBody,
     facts: &BodyFacts,
@@ -401,11 +273,17 @@ pub fn open<'p, P: OpeningPermit>(
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_attachment(gateway: &Gateway, opened: &Opened<'_>, id: &BodyId) -> Result<Content, StageError> {
+pub fn open_attachment(
+    gateway: &Gateway,
+    opened: &Opened<'_>,
+    id: &BodyId,
+) -> Result<Content, StageError> {
     let missing = || StageError::Corrupt("an attachment is gone".to_owned());
     let row = gateway.ledger.body(id)?.ok_or_else(missing)?;
     crate::rowmac::check_body(gateway, &row)?;
-    let mut opener = opened.message.body(gateway.keys.as_ref(), &SealedBody::decode(&row.document)?)?;
+    let mut opener = opened
+        .message
+        .body(gateway.keys.as_ref(), &SealedBody::decode(&row.document)?)?;
     let mut all = Vec::with_capacity(usize::try_from(row.size).unwrap_or(0));
     for index in 0..opener.segments() {
         let segment = gateway.ledger.segment(id, index)?.ok_or_else(missing)?;
@@ -433,7 +311,9 @@ pub fn stream_attachment(
     let missing = || StageError::Corrupt("an attachment is gone".to_owned());
     let row = gateway.ledger.body(id)?.ok_or_else(missing)?;
     crate::rowmac::check_body(gateway, &row)?;
-    let mut opener = opened.message.body(gateway.keys.as_ref(), &SealedBody::decode(&row.document)?)?;
+    let mut opener = opened
+        .message
+        .body(gateway.keys.as_ref(), &SealedBody::decode(&row.document)?)?;
     for index in 0..opener.segments() {
         let segment = gateway.ledger.segment(id, index)?.ok_or_else(missing)?;
         if !sink(opener.open(segment.sealed)?.bytes) {

@@ -3,8 +3,8 @@
 
 use chancery_label::Label;
 use chancery_message::{
-    Content, DeliveryId, Evaluation, MessageId, ParticipantId, Precedence, Purpose, RecipientRole, SienaFields, Text,
-    Timestamp,
+    Content, DeliveryId, Evaluation, MessageId, ParticipantId, Precedence, Purpose, RecipientRole,
+    SienaFields, Text, Timestamp,
 };
 
 /// A permitted delivery, opened. Renderers make the same bytes from the same

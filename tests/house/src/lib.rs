@@ -25,15 +25,26 @@ pub struct Crate {
 /// # Panics
 /// When `cargo metadata` cannot be run or read: then nothing can be checked.
 #[must_use]
-#[allow(clippy::panic, clippy::expect_used, reason = "a check that cannot run must fail")]
+#[allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a check that cannot run must fail"
+)]
 pub fn crates() -> BTreeMap<String, Crate> {
     let out = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo metadata runs");
     assert!(out.status.success(), "cargo metadata failed");
-    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let root = text(&metadata["workspace_root"]);
     metadata["packages"]

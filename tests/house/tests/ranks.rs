@@ -12,7 +12,8 @@ fn rank(folder: &str) -> Option<u8> {
         "gateway/policy" | "gateway/audit" => 2,
         "gateway/seal" => 3,
         "gateway/pipeline" => 4,
-        "appliance/settings" | "appliance/machine" | "appliance/ipc" | "appliance/sandbox" | "hsm/pkcs11" | "hsm/custodian" => 5,
+        "appliance/settings" | "appliance/machine" | "appliance/ipc" | "appliance/sandbox"
+        | "hsm/pkcs11" | "hsm/custodian" => 5,
         _ if folder.starts_with("adapters/") => 5,
         _ if folder.starts_with("appliance/") => 6,
         _ if folder.starts_with("tests/") => 7,
@@ -35,8 +36,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cedar-policy", &["gateway/policy"]),
     ("aes-gcm", &["gateway/seal"]),
     ("hkdf", &["gateway/seal"]),
-    ("openssl", &["adapters/transport", "adapters/mail", "hsm/token"]),
-    ("openssl-sys", &["adapters/transport", "adapters/mail", "hsm/token"]),
+    (
+        "openssl",
+        &["adapters/transport", "adapters/mail", "hsm/token"],
+    ),
+    (
+        "openssl-sys",
+        &["adapters/transport", "adapters/mail", "hsm/token"],
+    ),
     ("landlock", &["appliance/sandbox"]),
     ("seccompiler", &["appliance/sandbox"]),
 ];
@@ -47,14 +54,19 @@ fn every_edge_goes_to_a_lower_rank() {
     let mut wrong = Vec::new();
     for Crate { folder, uses } in crates.values() {
         let Some(own) = rank(folder) else {
-            wrong.push(format!("{folder} has no rank: give it one here and in the design"));
+            wrong.push(format!(
+                "{folder} has no rank: give it one here and in the design"
+            ));
             continue;
         };
         for used in uses.iter().filter_map(|name| crates.get(name)) {
             let other = rank(&used.folder);
             // The tests use each other's builders.
             if own != 7 && other.is_none_or(|other| other >= own) {
-                wrong.push(format!("{folder} (rank {own}) uses {} (rank {other:?})", used.folder));
+                wrong.push(format!(
+                    "{folder} (rank {own}) uses {} (rank {other:?})",
+                    used.folder
+                ));
             }
         }
     }
@@ -81,9 +93,17 @@ fn libraries_are_named_by_their_owners_alone() {
     let crates = crates();
     let mut wrong = Vec::new();
     for (library, owners) in OWNERS {
-        for one in crates.values().filter(|one| !one.folder.starts_with("tests/")) {
-            if one.uses.iter().any(|used| used == library) && !owners.contains(&one.folder.as_str()) {
-                wrong.push(format!("{} names {library}, which is {}'s", one.folder, owners.join(" and ")));
+        for one in crates
+            .values()
+            .filter(|one| !one.folder.starts_with("tests/"))
+        {
+            if one.uses.iter().any(|used| used == library) && !owners.contains(&one.folder.as_str())
+            {
+                wrong.push(format!(
+                    "{} names {library}, which is {}'s",
+                    one.folder,
+                    owners.join(" and ")
+                ));
             }
         }
     }

@@ -27,7 +27,11 @@ fn every_crate_forbids_unsafe_code() {
         let src = root().join(&one.folder).join("src");
         for head in ["lib.rs", "main.rs"] {
             if let Ok(text) = fs::read_to_string(src.join(head)) {
-                assert!(text.contains("#![forbid(unsafe_code)]"), "{}/src/{head}", one.folder);
+                assert!(
+                    text.contains("#![forbid(unsafe_code)]"),
+                    "{}/src/{head}",
+                    one.folder
+                );
             }
         }
     }
@@ -36,13 +40,19 @@ fn every_crate_forbids_unsafe_code() {
 #[test]
 fn rooms_are_small() {
     let mut long = Vec::new();
-    for one in crates().values().filter(|one| !one.folder.starts_with("tests/")) {
+    for one in crates()
+        .values()
+        .filter(|one| !one.folder.starts_with("tests/"))
+    {
         let mut found = Vec::new();
         rooms(&root().join(&one.folder).join("src"), &mut found);
         for room in found {
             let text = fs::read_to_string(&room).expect("a room");
             // Inline tests at the end do not count.
-            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            let lines = text
+                .lines()
+                .take_while(|line| *line != "#[cfg(test)]")
+                .count();
             let is_schema = room.file_name().is_some_and(|name| name == "schema.rs");
             if lines > LONGEST && !is_schema {
                 long.push(format!("{} has {lines} lines", room.display()));

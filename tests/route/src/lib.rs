@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
     clippy::indexing_slicing,
     missing_docs,
     missing_debug_implementations,
@@ -18,18 +19,20 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chancery_hsm_api::{ContentKey, ContentKeys, KekId, KeyError, KeyErrorKind, WrapScheme, WrappedKey};
+use chancery_hsm_api::{
+    ContentKey, ContentKeys, KekId, KeyError, KeyErrorKind, WrapScheme, WrappedKey,
+};
 use chancery_label::{Label, Level};
 use chancery_message::{
-    AssertedLabel, CertificateEvidence, Channel, Clock, Entropy, EntropyError, Inbound, Intent, LabelSource, Operation,
-    Parsed, PeerEvidence, Precedence, Purpose, RecipientRole, RequestedRecipient, SignatureEvidence, Submission, Text,
-    Timestamp, TransportEvidence,
+    AssertedLabel, CertificateEvidence, Channel, Clock, Entropy, EntropyError, Inbound, Intent,
+    LabelSource, Operation, Parsed, PeerEvidence, Precedence, Purpose, RecipientRole,
+    RequestedRecipient, SignatureEvidence, Submission, Text, Timestamp, TransportEvidence,
 };
 use chancery_pipeline::gateway::{Gateway, Node, StageError};
+use chancery_pipeline::held;
 use chancery_pipeline::outcome::{Outcome, Verdicts};
 use chancery_pipeline::rules::Rules;
 use chancery_pipeline::stages::accept::accept;
-use chancery_pipeline::vault;
 use chancery_policy::derive::Thresholds;
 use chancery_policy::directory::{Directory, Fingerprint};
 use chancery_policy::engine::Engine;
@@ -86,7 +89,10 @@ impl TestKeys {
     fn wrap(&self, kek: &KekId, key: ContentKey) -> WrappedKey {
         let mut blob = vec![0; 40];
         self.entropy.fill(&mut blob).unwrap();
-        self.keys.lock().unwrap().insert(blob.clone(), (kek.clone(), key));
+        self.keys
+            .lock()
+            .unwrap()
+            .insert(blob.clone(), (kek.clone(), key));
         WrappedKey {
             kek: kek.clone(),
             generation: 1,
@@ -107,7 +113,11 @@ impl ContentKeys for TestKeys {
     fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<ContentKey, KeyError> {
         match self.keys.lock().unwrap().get(&wrapped.blob) {
             Some((kek, key)) if *kek == wrapped.kek => Ok(key.clone()),
-            _ => Err(KeyError::new(KeyErrorKind::Data, "unwrap", "not of this key")),
+            _ => Err(KeyError::new(
+                KeyErrorKind::Data,
+                "unwrap",
+                "not of this key",
+            )),
         }
     }
 
@@ -145,7 +155,9 @@ impl World {
         };
         let log = "chancery/test".parse().unwrap();
         let store = Store::open_sqlite(&database, &log, &config).unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(Timestamp::parse(NOON).unwrap().as_micros())));
+        let clock = Arc::new(TestClock(AtomicI64::new(
+            Timestamp::parse(NOON).unwrap().as_micros(),
+        )));
         let mut officers = HashMap::new();
         let rules = rules(0, &mut officers, |_| {});
         let gateway = Gateway::new(
@@ -168,7 +180,12 @@ impl World {
     }
 
     /// Submits as a participant on a channel, as door and reader would.
-    pub fn submit(&self, sender: &str, channel: Channel, submission: Submission) -> Result<Outcome, StageError> {
+    pub fn submit(
+        &self,
+        sender: &str,
+        channel: Channel,
+        submission: Submission,
+    ) -> Result<Outcome, StageError> {
         self.submit_keyed(sender, channel, submission, None)
     }
 
@@ -179,7 +196,7 @@ impl World {
         submission: Submission,
         key: Option<&str>,
     ) -> Result<Outcome, StageError> {
-        let held = vault::hold(&self.gateway, b"the original bytes").unwrap();
+        let held = held::hold(&self.gateway, b"the original bytes").unwrap();
         let inbound = Inbound {
             peer: peer(sender, channel),
             operation: Operation::Send,
@@ -187,7 +204,12 @@ impl World {
             envelope_to: Vec::new(),
             envelope_from: None,
         };
-        accept(&self.gateway, &inbound, held, Parsed::Whole(Box::new(submission)))
+        accept(
+            &self.gateway,
+            &inbound,
+            held,
+            Parsed::Whole(Box::new(submission)),
+        )
     }
 
     /// Submits what must be accepted.
@@ -220,13 +242,20 @@ fn node() -> Node {
 }
 
 /// The example rules with keys for everybody, changed by `change`.
-pub fn rules(epoch: u64, officers: &mut HashMap<String, SigningKey>, change: impl FnOnce(&mut Vec<chancery_policy::directory::Participant>)) -> Rules {
+pub fn rules(
+    epoch: u64,
+    officers: &mut HashMap<String, SigningKey>,
+    change: impl FnOnce(&mut Vec<chancery_policy::directory::Participant>),
+) -> Rules {
     let examples = shipped::directory(epoch).unwrap();
     let mut participants = examples.participants().to_vec();
     for participant in &mut participants {
         let own = Fingerprint(fingerprint(participant.id.as_str()));
-        for entry in [&mut participant.rest, &mut participant.siena].into_iter().flatten() {
-            entry.certificates = vec![own.clone()];
+        for entry in [&mut participant.rest, &mut participant.siena]
+            .into_iter()
+            .flatten()
+        {
+            entry.certificates = vec![own];
         }
         if let Some(mail) = &mut participant.mail {
             mail.openpgp_fingerprint = Some("A".repeat(40));
@@ -241,7 +270,11 @@ pub fn rules(epoch: u64, officers: &mut HashMap<String, SigningKey>, change: imp
             bytes[31] = u8::try_from(place + 1).unwrap();
             SigningKey::from_slice(&bytes).unwrap()
         });
-        officer.key = Some(key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap());
+        officer.key = Some(
+            key.verifying_key()
+                .to_public_key_pem(LineEnding::LF)
+                .unwrap(),
+        );
     }
     let directory = Directory::new(epoch, participants, people).unwrap();
     let register: Register = shipped::register(&directory).unwrap();

@@ -1,10 +1,19 @@
 //! One message, all the way, and what may stop it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests: what fails fails the test"
+)]
 
 use std::time::Duration;
 
 use chancery_audit::{Actor, EventKind, Record};
 use chancery_label::{HandlingCode, Level};
-use chancery_message::{AssertedLabel, Attachment, AttachmentContent, CaseId, Channel, Content, Intent, Text};
+use chancery_message::{
+    AssertedLabel, Attachment, AttachmentContent, CaseId, Channel, Content, Intent, Text,
+};
 use chancery_pipeline::desk;
 use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Outcome, RefusalKind, Verdict};
@@ -44,11 +53,21 @@ fn a_restricted_report_goes_all_the_way() {
         content: AttachmentContent::Inline(Content::new(vec![b'x'; 200_000])),
     });
     let verdicts = world.accepted("cert-eu", Channel::Rest, submission);
-    assert_eq!(verdicts.recipients[0].verdict, Verdict::Permit, "{verdicts:?}");
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Permit,
+        "{verdicts:?}"
+    );
 
-    let csirt = by_certificate(&world.gateway.rules(), &peer("csirt-alpha", Channel::Rest), world.gateway.now())
-        .expect("registered");
-    let Outcome::Inbox(entries) = desk::inbox(&world.gateway, &csirt, Channel::Rest, None, 10).expect("inbox") else {
+    let csirt = by_certificate(
+        &world.gateway.rules(),
+        &peer("csirt-alpha", Channel::Rest),
+        world.gateway.now(),
+    )
+    .expect("registered");
+    let Outcome::Inbox(entries) =
+        desk::inbox(&world.gateway, &csirt, Channel::Rest, None, 10).expect("inbox")
+    else {
         panic!("no inbox");
     };
     assert_eq!(entries.len(), 1);
@@ -56,7 +75,8 @@ fn a_restricted_report_goes_all_the_way() {
     assert_eq!(entries[0].marking, "RESTREINT UE/EU RESTRICTED");
 
     let by = Actor::Participant(csirt.id.clone());
-    let released = release::release(&world.gateway, &entries[0].delivery, &csirt.id, &by).expect("released");
+    let released =
+        release::release(&world.gateway, &entries[0].delivery, &csirt.id, &by).expect("released");
     let view = released.view(&world.gateway, false).expect("opened");
     assert_eq!(view.body.expose(), "Fictitious text.\n");
     assert_eq!(view.from.id.as_str(), "cert-eu");
@@ -70,14 +90,24 @@ fn a_restricted_report_goes_all_the_way() {
         .expect("stream");
     assert_eq!((got.len(), size), (200_000, 200_000));
 
-    let at = receipt::acknowledge(&world.gateway, &entries[0].delivery, &csirt.id).expect("acknowledged");
+    let at = receipt::acknowledge(&world.gateway, &entries[0].delivery, &csirt.id)
+        .expect("acknowledged");
     assert_eq!(
         receipt::acknowledge(&world.gateway, &entries[0].delivery, &csirt.id).expect("again"),
         at
     );
-    let cert = by_certificate(&world.gateway.rules(), &peer("cert-eu", Channel::Rest), world.gateway.now())
-        .expect("registered");
-    let status = desk::status(&world.gateway, &cert, &verdicts.message.expect("id").to_string()).expect("status");
+    let cert = by_certificate(
+        &world.gateway.rules(),
+        &peer("cert-eu", Channel::Rest),
+        world.gateway.now(),
+    )
+    .expect("registered");
+    let status = desk::status(
+        &world.gateway,
+        &cert,
+        &verdicts.message.expect("id").to_string(),
+    )
+    .expect("status");
     assert_eq!(status.recipients[0].state, DeliveryState::Completed);
     for kind in [
         EventKind::MessageReceived,
@@ -118,7 +148,11 @@ fn nothing_of_the_sender_stands_in_the_database() {
 #[test]
 fn somebody_else_gets_nothing_and_learns_nothing() {
     let world = World::new();
-    let verdicts = world.accepted("cert-eu", Channel::Rest, message(&["csirt-alpha"], Level::Restricted));
+    let verdicts = world.accepted(
+        "cert-eu",
+        Channel::Rest,
+        message(&["csirt-alpha"], Level::Restricted),
+    );
     let id = verdicts.message.expect("id");
     let delivery = world.gateway.ledger.deliveries_of(&id).expect("deliveries")[0].id;
     let vendor = by_certificate(
@@ -138,8 +172,16 @@ fn somebody_else_gets_nothing_and_learns_nothing() {
     assert!(desk::status(&world.gateway, &vendor, &id.to_string()).is_err());
     // Another company does not exist for it.
     assert_eq!(
-        refusal(world.submit("vendor-sentinel", Channel::Rest, message(&["vendor-bastion"], Level::Nc))),
-        refusal(world.submit("vendor-sentinel", Channel::Rest, message(&["nobody-at-all"], Level::Nc))),
+        refusal(world.submit(
+            "vendor-sentinel",
+            Channel::Rest,
+            message(&["vendor-bastion"], Level::Nc)
+        )),
+        refusal(world.submit(
+            "vendor-sentinel",
+            Channel::Rest,
+            message(&["nobody-at-all"], Level::Nc)
+        )),
     );
 }
 
@@ -147,18 +189,29 @@ fn somebody_else_gets_nothing_and_learns_nothing() {
 fn bad_submissions_are_refused_and_recorded_once() {
     let world = World::new();
     let before = kinds(&world).len();
-    let unknown = world.submit("stranger", Channel::Rest, message(&["csirt-alpha"], Level::Nc));
+    let unknown = world.submit(
+        "stranger",
+        Channel::Rest,
+        message(&["csirt-alpha"], Level::Nc),
+    );
     assert_eq!(refusal(unknown), RefusalKind::UnknownSender);
     assert_eq!(kinds(&world).len(), before + 1);
     let mut unlabelled = message(&["csirt-alpha"], Level::Nc);
     unlabelled.label = AssertedLabel::Absent;
-    assert_eq!(refusal(world.submit("cert-eu", Channel::Rest, unlabelled)), RefusalKind::NoLabel);
+    assert_eq!(
+        refusal(world.submit("cert-eu", Channel::Rest, unlabelled)),
+        RefusalKind::NoLabel
+    );
     assert_eq!(
         refusal(world.submit("cert-eu", Channel::Rest, message(&["nobody"], Level::Nc))),
         RefusalKind::UnknownRecipient
     );
     assert_eq!(
-        refusal(world.submit("cert-eu", Channel::Rest, message(&["csirt-alpha"], Level::TopSecret))),
+        refusal(world.submit(
+            "cert-eu",
+            Channel::Rest,
+            message(&["csirt-alpha"], Level::TopSecret)
+        )),
         RefusalKind::LabelAboveChannel
     );
     assert_eq!(kinds(&world).len(), before + 4);
@@ -190,7 +243,11 @@ fn a_higher_marking_in_the_text_waits_for_officers() {
     submission.body = Text::new("CONFIDENTIEL UE/EU CONFIDENTIAL\n\nFictitious.\n");
     let verdicts = world.accepted("cert-eu", Channel::Rest, submission);
     assert_eq!(verdicts.label.level, Level::Confidential);
-    assert_eq!(verdicts.recipients[0].verdict, Verdict::Review, "{verdicts:?}");
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Review,
+        "{verdicts:?}"
+    );
 }
 
 fn sign(world: &World, officer: &str, case: &review::CaseCard, vote: Vote, nonce: u8) -> Signed {
@@ -219,7 +276,11 @@ fn an_officer_releases_what_a_human_must_read() {
     }
     submission.purpose = Some(chancery_message::Purpose::LawEnforcement);
     let verdicts = world.accepted("cert-eu", Channel::Rest, submission);
-    assert_eq!(verdicts.recipients[0].verdict, Verdict::Review, "{verdicts:?}");
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Review,
+        "{verdicts:?}"
+    );
     let cases = review::list(&world.gateway, 10).expect("cases");
     assert_eq!(cases.len(), 1);
     let id: CaseId = cases[0].case.parse().expect("id");
@@ -227,13 +288,29 @@ fn an_officer_releases_what_a_human_must_read() {
     // The sender's own officer does not judge.
     let own = sign(&world, "anna", &cases[0], Vote::Approve, 1);
     assert!(review::vote(&world.gateway, &id, &own).is_err());
-    let card = review::vote(&world.gateway, &id, &sign(&world, "bruno", &cases[0], Vote::Approve, 2)).expect("vote");
+    let card = review::vote(
+        &world.gateway,
+        &id,
+        &sign(&world, "bruno", &cases[0], Vote::Approve, 2),
+    )
+    .expect("vote");
     assert_eq!(card.state, "approved");
     // Used once.
-    assert!(review::vote(&world.gateway, &id, &sign(&world, "bruno", &cases[0], Vote::Approve, 2)).is_err());
+    assert!(
+        review::vote(
+            &world.gateway,
+            &id,
+            &sign(&world, "bruno", &cases[0], Vote::Approve, 2)
+        )
+        .is_err()
+    );
 
-    let csirt = by_certificate(&world.gateway.rules(), &peer("csirt-alpha", Channel::Rest), world.gateway.now())
-        .expect("registered");
+    let csirt = by_certificate(
+        &world.gateway.rules(),
+        &peer("csirt-alpha", Channel::Rest),
+        world.gateway.now(),
+    )
+    .expect("registered");
     let delivery = world
         .gateway
         .ledger
@@ -252,9 +329,19 @@ fn a_refusal_wins() {
     let verdicts = world.accepted("cert-eu", Channel::Rest, submission);
     let cases = review::list(&world.gateway, 10).expect("cases");
     let id: CaseId = cases[0].case.parse().expect("id");
-    let first = review::vote(&world.gateway, &id, &sign(&world, "bruno", &cases[0], Vote::Approve, 1)).expect("vote");
+    let first = review::vote(
+        &world.gateway,
+        &id,
+        &sign(&world, "bruno", &cases[0], Vote::Approve, 1),
+    )
+    .expect("vote");
     assert_eq!(first.state, "open", "two officers from C-UE up");
-    let second = review::vote(&world.gateway, &id, &sign(&world, "clara", &cases[0], Vote::Refuse, 2)).expect("vote");
+    let second = review::vote(
+        &world.gateway,
+        &id,
+        &sign(&world, "clara", &cases[0], Vote::Refuse, 2),
+    )
+    .expect("vote");
     assert_eq!(second.state, "refused");
     let row = &world
         .gateway
@@ -267,18 +354,26 @@ fn a_refusal_wins() {
 #[test]
 fn a_suspended_recipient_gets_nothing_that_waits() {
     let world = World::new();
-    let verdicts = world.accepted("cert-eu", Channel::Rest, message(&["csirt-alpha"], Level::Restricted));
+    let verdicts = world.accepted(
+        "cert-eu",
+        Channel::Rest,
+        message(&["csirt-alpha"], Level::Restricted),
+    );
     let id = verdicts.message.expect("id");
     let row = world.gateway.ledger.deliveries_of(&id).expect("deliveries")[0].clone();
     let mut officers = world.officers.clone();
     let epoch = world.gateway.ledger.epoch().expect("epoch");
-    world.gateway.replace_rules(chancery_route::rules(epoch, &mut officers, |participants| {
-        for participant in participants {
-            if participant.id.as_str() == "csirt-alpha" {
-                participant.suspended = true;
+    world.gateway.replace_rules(chancery_route::rules(
+        epoch,
+        &mut officers,
+        |participants| {
+            for participant in participants {
+                if participant.id.as_str() == "csirt-alpha" {
+                    participant.suspended = true;
+                }
             }
-        }
-    }));
+        },
+    ));
     let by = Actor::Participant(row.recipient.clone());
     match release::release(&world.gateway, &row.id, &row.recipient, &by) {
         Err(StageError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::Denied),
@@ -291,10 +386,18 @@ fn a_suspended_recipient_gets_nothing_that_waits() {
 #[test]
 fn what_is_withdrawn_is_not_delivered() {
     let world = World::new();
-    let verdicts = world.accepted("cert-eu", Channel::Rest, message(&["csirt-alpha"], Level::Restricted));
+    let verdicts = world.accepted(
+        "cert-eu",
+        Channel::Rest,
+        message(&["csirt-alpha"], Level::Restricted),
+    );
     let id = verdicts.message.expect("id");
-    let cert = by_certificate(&world.gateway.rules(), &peer("cert-eu", Channel::Rest), world.gateway.now())
-        .expect("registered");
+    let cert = by_certificate(
+        &world.gateway.rules(),
+        &peer("cert-eu", Channel::Rest),
+        world.gateway.now(),
+    )
+    .expect("registered");
     let status = desk::withdraw(&world.gateway, &cert, &id.to_string()).expect("withdrawn");
     assert_eq!(status.recipients[0].state, DeliveryState::Withdrawn);
     let row = world.gateway.ledger.deliveries_of(&id).expect("deliveries")[0].clone();
@@ -305,7 +408,11 @@ fn what_is_withdrawn_is_not_delivered() {
 #[test]
 fn passing_on_restricted_text_as_unclassified_is_refused() {
     let world = World::new();
-    let verdicts = world.accepted("cert-eu", Channel::Rest, message(&["csirt-alpha"], Level::Restricted));
+    let verdicts = world.accepted(
+        "cert-eu",
+        Channel::Rest,
+        message(&["csirt-alpha"], Level::Restricted),
+    );
     let row = world
         .gateway
         .ledger
@@ -315,17 +422,31 @@ fn passing_on_restricted_text_as_unclassified_is_refused() {
     let by = Actor::Participant(row.recipient.clone());
     release::release(&world.gateway, &row.id, &row.recipient, &by).expect("released");
     let mut forward = message(&["cert-eu"], Level::Nc);
-    forward.intent = Intent::Forward { of: row.id.to_string() };
+    forward.intent = Intent::Forward {
+        of: row.id.to_string(),
+    };
     let verdicts = world.accepted("csirt-alpha", Channel::Rest, forward);
-    assert_eq!(verdicts.recipients[0].verdict, Verdict::Deny, "{verdicts:?}");
-    assert_eq!(verdicts.label.level, Level::Restricted, "a label never falls");
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Deny,
+        "{verdicts:?}"
+    );
+    assert_eq!(
+        verdicts.label.level,
+        Level::Restricted,
+        "a label never falls"
+    );
 }
 
 #[test]
 fn an_upload_is_its_owners_alone() {
     let world = World::new();
-    let cert = by_certificate(&world.gateway.rules(), &peer("cert-eu", Channel::Rest), world.gateway.now())
-        .expect("registered");
+    let cert = by_certificate(
+        &world.gateway.rules(),
+        &peer("cert-eu", Channel::Rest),
+        world.gateway.now(),
+    )
+    .expect("registered");
     let mut upload = Upload::begin(&world.gateway, &cert.id, None).expect("begun");
     for _ in 0..40 {
         upload.push(&[7; 65_536]).expect("pushed");

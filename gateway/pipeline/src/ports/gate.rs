@@ -115,7 +115,9 @@ pub struct Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,8 @@ use chancery_message::{
 };
 
 use crate::rows::{
-    BodyRow, CaseRow, DeliveryRow, DocumentKind, DocumentRow, IdempotencyRow, IndexKind, MessageRow, SegmentRow, VoteRow,
+    BodyRow, CaseRow, DeliveryRow, DocumentKind, DocumentRow, IdempotencyRow, IndexKind,
+    MessageRow, SegmentRow, VoteRow,
 };
 
 /// One atomic change, with the events that tell it. There is no way to change
@@ -190,7 +191,11 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// See [`LedgerError`].
-    fn find_indexed(&self, kind: IndexKind, digest: &[u8; 32]) -> Result<Vec<MessageId>, LedgerError>;
+    fn find_indexed(
+        &self,
+        kind: IndexKind,
+        digest: &[u8; 32],
+    ) -> Result<Vec<MessageId>, LedgerError>;
 
     /// A delivery.
     ///
@@ -223,13 +228,22 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// See [`LedgerError`].
-    fn due(&self, channel: Channel, now: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError>;
+    fn due(
+        &self,
+        channel: Channel,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError>;
 
     /// Deliveries in that state, oldest first (recovery after a crash, reminders).
     ///
     /// # Errors
     /// See [`LedgerError`].
-    fn in_state(&self, state: crate::rows::DeliveryState, limit: u32) -> Result<Vec<DeliveryRow>, LedgerError>;
+    fn in_state(
+        &self,
+        state: crate::rows::DeliveryState,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError>;
 
     /// A sealed stream.
     ///
@@ -278,7 +292,10 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// See [`LedgerError`].
     fn has_voted(&self, case: &CaseId, officer: &OfficerId) -> Result<bool, LedgerError> {
-        Ok(self.votes(case)?.iter().any(|vote| &vote.officer == officer))
+        Ok(self
+            .votes(case)?
+            .iter()
+            .any(|vote| &vote.officer == officer))
     }
 
     /// A used idempotency key.

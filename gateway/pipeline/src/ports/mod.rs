@@ -6,6 +6,10 @@ mod gate;
 mod ledger;
 mod senders;
 
-pub use gate::{Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, WholeChunks};
-pub use ledger::{AuditLeaf, Committed, Guard, Head, Ledger, LedgerError, Step, StoredCheckpoint, Write};
+pub use gate::{
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, WholeChunks,
+};
+pub use ledger::{
+    AuditLeaf, Committed, Guard, Head, Ledger, LedgerError, Step, StoredCheckpoint, Write,
+};
 pub use senders::{SenderCertificates, SendersError};

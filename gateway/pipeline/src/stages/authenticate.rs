@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use chancery_message::{Channel, Inbound, SignatureEvidence, Submission, Timestamp, TransportEvidence};
+use chancery_message::{
+    Channel, Inbound, SignatureEvidence, Submission, Timestamp, TransportEvidence,
+};
 
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rules::{Rules, Sender};
@@ -31,7 +33,11 @@ pub enum Authenticated {
 /// [`RefusalKind::Unauthenticated`] without a certificate,
 /// [`RefusalKind::UnknownSender`] for one that is not registered, of a
 /// suspended participant, or not for this channel: all get the same words.
-pub fn by_certificate(rules: &Rules, peer: &chancery_message::PeerEvidence, now: Timestamp) -> Result<Arc<Sender>, Refusal> {
+pub fn by_certificate(
+    rules: &Rules,
+    peer: &chancery_message::PeerEvidence,
+    now: Timestamp,
+) -> Result<Arc<Sender>, Refusal> {
     let TransportEvidence::MutualTls { certificate, .. } = &peer.transport else {
         return Err(Refusal::new(
             RefusalKind::Unauthenticated,

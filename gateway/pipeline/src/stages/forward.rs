@@ -34,19 +34,32 @@ pub struct Forwarded {
 /// # Errors
 /// [`RefusalKind::NotFound`] where it was not; [`RefusalKind::Denied`] where
 /// the holder may not have it any more.
-pub(crate) fn open(gateway: &Gateway, holder: &Sender, of: &str, now: Timestamp) -> Result<Forwarded, StageError> {
+pub(crate) fn open(
+    gateway: &Gateway,
+    holder: &Sender,
+    of: &str,
+    now: Timestamp,
+) -> Result<Forwarded, StageError> {
     let not_found = || Refusal::new(RefusalKind::NotFound, "there is no such delivery for you");
     let id = of.parse().map_err(|_| not_found())?;
     let delivery = own_delivery(gateway, &id, &holder.id)?;
     if !was_given(delivery.state) {
-        return Err(Refusal::new(RefusalKind::NotNow, "fetch the delivery before you pass it on").into());
+        return Err(Refusal::new(
+            RefusalKind::NotNow,
+            "fetch the delivery before you pass it on",
+        )
+        .into());
     }
     let (row, document) = message_of(gateway, &delivery)?;
     let rules = gateway.rules();
     let judgement = judge(&rules, &row, &document, &delivery, now)?;
     let go = lets_go(gateway, &rules, &judgement, &delivery, now)?;
     if go.is_no() {
-        return Err(Refusal::new(RefusalKind::Denied, "the rules do not allow you this message any more").into());
+        return Err(Refusal::new(
+            RefusalKind::Denied,
+            "the rules do not allow you this message any more",
+        )
+        .into());
     }
     let permit = judgement.permit(row.id, &holder.id, go.closed(), now)?;
     let header = vault::open(gateway, &permit, &row, document.label.as_ref())?.header;
@@ -80,7 +93,9 @@ impl Forwarded {
     /// The originator of what is passed on.
     pub(crate) fn originator(&self, holder: &Sender) -> Originator {
         match (&self.document.originator, &self.row.sender) {
-            (Originator::Sender, Some(sender)) if sender != &holder.id => Originator::Other(sender.clone()),
+            (Originator::Sender, Some(sender)) if sender != &holder.id => {
+                Originator::Other(sender.clone())
+            }
             (Originator::Other(id), _) => Originator::Other(id.clone()),
             (Originator::Sender | Originator::Unknown, _) => Originator::Unknown,
         }
@@ -99,13 +114,26 @@ impl Forwarded {
     ///
     /// # Errors
     /// [`StageError`] when keys or ledger fail.
-    pub(crate) fn attachments(&self, gateway: &Gateway) -> Result<Vec<(AttachmentHeader, Content)>, StageError> {
-        let opened = vault::open(gateway, &self.permit, &self.row, self.document.label.as_ref())?;
+    pub(crate) fn attachments(
+        &self,
+        gateway: &Gateway,
+    ) -> Result<Vec<(AttachmentHeader, Content)>, StageError> {
+        let opened = vault::open(
+            gateway,
+            &self.permit,
+            &self.row,
+            self.document.label.as_ref(),
+        )?;
         opened
             .header
             .attachments
             .iter()
-            .map(|attachment| Ok((attachment.clone(), vault::open_attachment(gateway, &opened, &attachment.body)?)))
+            .map(|attachment| {
+                Ok((
+                    attachment.clone(),
+                    vault::open_attachment(gateway, &opened, &attachment.body)?,
+                ))
+            })
             .collect()
     }
 

@@ -26,18 +26,26 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn of(gateway: &Gateway, inbound: &Inbound, submission: &Submission, sender: &Sender) -> Self {
+    pub(crate) fn of(
+        gateway: &Gateway,
+        inbound: &Inbound,
+        submission: &Submission,
+        sender: &Sender,
+    ) -> Self {
         let who = sender.id.as_str().as_bytes();
         let mut keys = Vec::new();
         if let Some(key) = &inbound.idempotency_key {
-            let digest = gateway.index_key.digest(&[b"idempotency-key", who, key.as_bytes()]);
+            let digest = gateway
+                .index_key
+                .digest(&[b"idempotency-key", who, key.as_bytes()]);
             keys.push((digest, KEY_LIFETIME, RefusalKind::KeyReused));
         }
         if let Some(id) = &submission.external_id {
             let channel = inbound.peer.channel.name().as_bytes();
-            let digest = gateway
-                .index_key
-                .digest(&[b"external-id", channel, who, id.expose().as_bytes()]);
+            let digest =
+                gateway
+                    .index_key
+                    .digest(&[b"external-id", channel, who, id.expose().as_bytes()]);
             keys.push((digest, ID_LIFETIME, RefusalKind::Replayed));
         }
         // What was asked, apart from how it was encrypted and signed on the way.
@@ -69,7 +77,9 @@ impl Request {
             if row.request != self.digest {
                 let words = match reused {
                     RefusalKind::KeyReused => "this idempotency key was used for another request",
-                    _ => "a message with this id came before, with other content or for others: a replay",
+                    _ => {
+                        "a message with this id came before, with other content or for others: a replay"
+                    }
                 };
                 return Err(Refusal::new(*reused, words).into());
             }

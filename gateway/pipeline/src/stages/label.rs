@@ -34,8 +34,12 @@ pub fn label(submission: &Submission, floor: &Label) -> Labelled {
     let attached = submission.attachments.iter().flat_map(|attachment| {
         let name = found::scan_subject(attachment.name.expose());
         let text = match &attachment.content {
-            chancery_message::AttachmentContent::Inline(bytes) if attachment.media_type.starts_with("text/") => {
-                std::str::from_utf8(bytes.expose()).map(found::scan).unwrap_or_default()
+            chancery_message::AttachmentContent::Inline(bytes)
+                if attachment.media_type.starts_with("text/") =>
+            {
+                std::str::from_utf8(bytes.expose())
+                    .map(found::scan)
+                    .unwrap_or_default()
             }
             _ => Vec::new(),
         };
@@ -43,21 +47,32 @@ pub fn label(submission: &Submission, floor: &Label) -> Labelled {
     });
     let marks: Vec<_> = marks.into_iter().chain(attached).collect();
     let highest = found::highest(&marks);
-    let portions = u32::try_from(marks.iter().filter(|mark| mark.level.is_some()).count()).unwrap_or(u32::MAX);
+    let portions =
+        u32::try_from(marks.iter().filter(|mark| mark.level.is_some()).count()).unwrap_or(u32::MAX);
     let in_content = Label {
         tlp: found::strictest_tlp(&marks),
         ..Label::of(highest.unwrap_or_default())
     };
 
     let (asserted, source, standing, problem) = match &submission.label {
-        AssertedLabel::Valid { label, source } => (Some(label.clone()), Some(*source), LabelStanding::Valid, None),
+        AssertedLabel::Valid { label, source } => (
+            Some(label.clone()),
+            Some(*source),
+            LabelStanding::Valid,
+            None,
+        ),
         AssertedLabel::Absent => (None, None, LabelStanding::Missing, None),
-        AssertedLabel::Invalid { reason, source } => {
-            (None, Some(*source), LabelStanding::Invalid, Some(reason.clone()))
-        }
+        AssertedLabel::Invalid { reason, source } => (
+            None,
+            Some(*source),
+            LabelStanding::Invalid,
+            Some(reason.clone()),
+        ),
     };
     let base = asserted.clone().unwrap_or_default();
-    let conflict = asserted.as_ref().is_some_and(|label| found::conflicts(label, &marks));
+    let conflict = asserted
+        .as_ref()
+        .is_some_and(|label| found::conflicts(label, &marks));
     let (joined, disjoint) = join_all(&base, &[floor, &in_content]);
     let standing = match standing {
         LabelStanding::Valid if conflict || disjoint => LabelStanding::Conflict,
@@ -136,7 +151,10 @@ mod tests {
 
     #[test]
     fn a_plain_label_stays() {
-        let made = label(&submission(asserted(Level::Restricted), "x", "y"), &Label::default());
+        let made = label(
+            &submission(asserted(Level::Restricted), "x", "y"),
+            &Label::default(),
+        );
         assert_eq!(made.label, Label::of(Level::Restricted));
         assert_eq!(made.standing, LabelStanding::Valid);
     }
@@ -154,7 +172,10 @@ mod tests {
     #[test]
     fn a_higher_marking_in_the_text_conflicts_and_raises() {
         let text = "SECRET UE/EU SECRET\n\nFictitious.";
-        let made = label(&submission(asserted(Level::Restricted), "x", text), &Label::default());
+        let made = label(
+            &submission(asserted(Level::Restricted), "x", text),
+            &Label::default(),
+        );
         assert_eq!(made.label.level, Level::Secret);
         assert_eq!(made.standing, LabelStanding::Conflict);
     }
@@ -172,7 +193,11 @@ mod tests {
     #[test]
     fn no_label_is_missing_and_still_protected_by_what_was_found() {
         let made = label(
-            &submission(AssertedLabel::Absent, "x", "RESTREINT UE/EU RESTRICTED\n\ny"),
+            &submission(
+                AssertedLabel::Absent,
+                "x",
+                "RESTREINT UE/EU RESTRICTED\n\ny",
+            ),
             &Label::default(),
         );
         assert_eq!(made.standing, LabelStanding::Missing);

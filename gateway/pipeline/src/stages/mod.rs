@@ -2,9 +2,13 @@
 
 pub mod accept;
 pub mod authenticate;
+mod commit;
+mod draft;
 pub mod forward;
 mod idempotency;
 pub mod label;
+pub mod opened;
+pub mod orders;
 pub mod quarantine;
 mod queue;
 pub mod receipt;

@@ -5,18 +5,19 @@
 use chancery_audit::{Event, EventKind, Key};
 use chancery_hsm_api::KekId;
 use chancery_message::{
-    AttachmentContent, CaseId, Inbound, MessageId, OpaqueRef, Precedence, Purpose, RecipientRole, Submission,
+    AttachmentContent, CaseId, Inbound, MessageId, OpaqueRef, Precedence, Purpose, RecipientRole,
+    Submission,
 };
 use chancery_seal::{MessageSealer, PART_HEADER};
 
 use crate::documents::{Document, LabelStanding, MessageDocument, Originator, SealedHeader};
 use crate::gateway::{Gateway, StageError, review_time};
+use crate::held::HeldOriginal;
 use crate::outcome::Outcome;
 use crate::ports::{Step, Write};
 use crate::rows::{CaseRow, CaseState, MessageRow, MessageState};
 use crate::rules::Sender;
 use crate::stages::review::CaseDocument;
-use crate::vault::HeldOriginal;
 
 /// The part of a quarantined message that holds the whole submission, so that
 /// an officer's label can send it on its way.
@@ -29,12 +30,20 @@ pub(crate) const PART_SUBMISSION: u32 = 16;
 pub(crate) fn read(
     gateway: &Gateway,
     inbound: &Inbound,
-    held: HeldOriginal,
+    held: &HeldOriginal,
     submission: &Submission,
     sender: Option<&Sender>,
     reason: &str,
 ) -> Result<Outcome, StageError> {
-    keep(gateway, inbound, &held, Some(submission), sender, reason, None)
+    keep(
+        gateway,
+        inbound,
+        held,
+        Some(submission),
+        sender,
+        reason,
+        None,
+    )
 }
 
 /// Keeps bytes that nobody could read, or that are ambiguous.
@@ -44,11 +53,11 @@ pub(crate) fn read(
 pub fn unread(
     gateway: &Gateway,
     inbound: &Inbound,
-    held: HeldOriginal,
+    held: &HeldOriginal,
     reason: &str,
     rule: &str,
 ) -> Result<Outcome, StageError> {
-    keep(gateway, inbound, &held, None, None, reason, Some(rule))
+    keep(gateway, inbound, held, None, None, reason, Some(rule))
 }
 
 fn keep(
@@ -80,7 +89,9 @@ fn keep(
         originator: Originator::Unknown,
         addressed: Vec::new(),
         recipients: Vec::<(_, RecipientRole)>::new(),
-        purpose: submission.and_then(|one| one.purpose).unwrap_or(Purpose::CyberCrisis),
+        purpose: submission
+            .and_then(|one| one.purpose)
+            .unwrap_or(Purpose::CyberCrisis),
         personal_data: true,
         evaluation: submission.and_then(|one| one.evaluation),
         derived_from: Vec::new(),
@@ -129,14 +140,21 @@ fn keep(
     case.mac = crate::rowmac::case(gateway, &case);
     let events = vec![
         held.received_event(inbound, now).message(id),
-        Event::new(EventKind::MessageQuarantined, now, crate::desk::peer_actor(gateway, &inbound.peer))
-            .message(id)
-            .detail(Key::Case, case_id.to_string())
-            .detail(Key::Channel, inbound.peer.channel.name())
-            .detail(Key::Reason, reason)
-            .detail(Key::Original, held.id().to_string())
-            .detail_if(Key::Rule, rule)
-            .detail_if(Key::Sender, sender.map(|sender| sender.id.as_str().to_owned())),
+        Event::new(
+            EventKind::MessageQuarantined,
+            now,
+            crate::desk::peer_actor(gateway, &inbound.peer),
+        )
+        .message(id)
+        .detail(Key::Case, case_id.to_string())
+        .detail(Key::Channel, inbound.peer.channel.name())
+        .detail(Key::Reason, reason)
+        .detail(Key::Original, held.id().to_string())
+        .detail_if(Key::Rule, rule)
+        .detail_if(
+            Key::Sender,
+            sender.map(|sender| sender.id.as_str().to_owned()),
+        ),
     ];
     let mut writes = vec![Write::InsertMessage(Box::new(row))];
     writes.extend(held.writes(gateway, id, &KekId::Intake)?);

@@ -2,14 +2,17 @@
 //! a review parks it with a case, a denial records why.
 
 use chancery_audit::{Actor, Event, EventKind, Key};
-use chancery_message::{CaseId, DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp};
+use chancery_message::{
+    CaseId, DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp,
+};
 
 use crate::documents::{DeliveryDocument, Document};
 use crate::gateway::{Gateway, StageError, review_time};
+use crate::judgement::Judgement;
 use crate::outcome::Verdict;
 use crate::ports::{Step, Write};
 use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState};
-use crate::rules::{Judgement, Rules};
+use crate::rules::Rules;
 use crate::stages::review::CaseDocument;
 
 /// One recipient's decision on its way into the ledger.
@@ -37,9 +40,9 @@ pub(crate) fn queue(
     gateway: &Gateway,
     rules: &Rules,
     step: &mut Step,
-    input: QueueInput<'_>,
+    input: &QueueInput<'_>,
 ) -> Result<QueuedDelivery, StageError> {
-    let QueueInput { judgement, now, .. } = input;
+    let QueueInput { judgement, now, .. } = *input;
     let state = match judgement.verdict {
         Verdict::Permit => DeliveryState::Queued,
         Verdict::Review => DeliveryState::Held,
@@ -49,7 +52,9 @@ pub(crate) fn queue(
         Verdict::Review => Some(CaseId::mint(now, gateway.entropy.as_ref())?),
         Verdict::Permit | Verdict::Deny => None,
     };
-    let review_due = case.is_some().then(|| now.after(review_time(input.precedence)));
+    let review_due = case
+        .is_some()
+        .then(|| now.after(review_time(input.precedence)));
     let document = DeliveryDocument {
         case,
         opened_at: None,
@@ -75,7 +80,8 @@ pub(crate) fn queue(
         mac: [0; 32],
     };
     row.mac = crate::rowmac::delivery(gateway, &row);
-    step.events.push(verdict_event(judgement, &row, case, rules.epoch(), now));
+    step.events
+        .push(verdict_event(judgement, &row, case, rules.epoch(), now));
     for alarm in &judgement.alarms {
         step.events.push(
             Event::new(EventKind::AlarmRaised, now, Actor::System)
@@ -87,7 +93,7 @@ pub(crate) fn queue(
     }
     step.writes.push(Write::InsertDelivery(Box::new(row)));
     if let (Some(id), Some(due_at)) = (case, review_due) {
-        open_case(gateway, step, &input, id, due_at)?;
+        open_case(gateway, step, input, id, due_at)?;
     }
     Ok(QueuedDelivery { review_due })
 }
@@ -115,7 +121,10 @@ pub(crate) fn verdict_event(
         .detail(Key::Epoch, i64::try_from(epoch).unwrap_or(i64::MAX))
         .detail(Key::Policy, hex::encode(judgement.policy))
         .detail(Key::Rows, [anchor(row)])
-        .detail_if(Key::Mou, judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()));
+        .detail_if(
+            Key::Mou,
+            judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()),
+        );
     match judgement.verdict {
         Verdict::Permit => event.detail(Key::Obligations, judgement.obligations.clone()),
         Verdict::Review => event.detail_if(Key::Case, extra),
@@ -165,16 +174,23 @@ fn open_case(
             .detail(Key::Case, id.to_string())
             .detail(Key::Recipient, input.recipient.as_str())
             .detail(Key::Gates, input.judgement.gates.clone())
-            .detail_if(Key::Quorum, quorum.and_then(|needed| i64::try_from(needed).ok())),
+            .detail_if(
+                Key::Quorum,
+                quorum.and_then(|needed| i64::try_from(needed).ok()),
+            ),
     );
     step.writes.push(Write::InsertCase(Box::new(row)));
     Ok(())
 }
 
 /// Parks a delivery that was decided before and now needs officers: a new case.
-pub(crate) fn hold_again(gateway: &Gateway, step: &mut Step, input: QueueInput<'_>) -> Result<CaseId, StageError> {
+pub(crate) fn hold_again(
+    gateway: &Gateway,
+    step: &mut Step,
+    input: &QueueInput<'_>,
+) -> Result<CaseId, StageError> {
     let id = CaseId::mint(input.now, gateway.entropy.as_ref())?;
     let due_at = input.now.after(review_time(input.precedence));
-    open_case(gateway, step, &input, id, due_at)?;
+    open_case(gateway, step, input, id, due_at)?;
     Ok(id)
 }

@@ -21,7 +21,11 @@ const MOST_ATTEMPTS: u32 = 60;
 ///
 /// # Errors
 /// [`RefusalKind::NotFound`]; [`RefusalKind::NotNow`] before it was fetched.
-pub fn acknowledge(gateway: &Gateway, id: &DeliveryId, recipient: &ParticipantId) -> Result<Timestamp, StageError> {
+pub fn acknowledge(
+    gateway: &Gateway,
+    id: &DeliveryId,
+    recipient: &ParticipantId,
+) -> Result<Timestamp, StageError> {
     loop {
         let row = own_delivery(gateway, id, recipient)?;
         let document = DeliveryDocument::decode(&row.document)?;
@@ -29,7 +33,11 @@ pub fn acknowledge(gateway: &Gateway, id: &DeliveryId, recipient: &ParticipantId
             DeliveryState::Completed => return Ok(document.ended_at.unwrap_or(document.since)),
             DeliveryState::Opened if row.channel.is_pulled() => {}
             DeliveryState::Queued => {
-                return Err(Refusal::new(RefusalKind::NotNow, "fetch the delivery before you acknowledge it").into());
+                return Err(Refusal::new(
+                    RefusalKind::NotNow,
+                    "fetch the delivery before you acknowledge it",
+                )
+                .into());
             }
             DeliveryState::Held
             | DeliveryState::Refused
@@ -38,11 +46,22 @@ pub fn acknowledge(gateway: &Gateway, id: &DeliveryId, recipient: &ParticipantId
             | DeliveryState::Expired
             | DeliveryState::Uncertain
             | DeliveryState::Withdrawn => {
-                return Err(Refusal::new(RefusalKind::NotFound, "there is no such delivery for you").into());
+                return Err(Refusal::new(
+                    RefusalKind::NotFound,
+                    "there is no such delivery for you",
+                )
+                .into());
             }
         }
         let actor = Actor::Participant(recipient.clone());
-        match end(gateway, &row, DeliveryState::Completed, "acknowledged", None, actor) {
+        match end(
+            gateway,
+            &row,
+            DeliveryState::Completed,
+            "acknowledged",
+            None,
+            actor,
+        ) {
             Err(StageError::Ledger(LedgerError::Conflict)) => {}
             Err(error) => return Err(error),
             Ok(at) => return Ok(at),
@@ -55,7 +74,11 @@ pub fn acknowledge(gateway: &Gateway, id: &DeliveryId, recipient: &ParticipantId
 /// # Errors
 /// [`StageError`] when the ledger fails: the delivery stays opened and ends as
 /// uncertain.
-pub fn mail_sent(gateway: &Gateway, row: &DeliveryRow, sent: &MailSent) -> Result<DeliveryState, StageError> {
+pub fn mail_sent(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+    sent: &MailSent,
+) -> Result<DeliveryState, StageError> {
     let now = gateway.now();
     let (state, words, next) = match sent {
         MailSent::Accepted { reply } => (DeliveryState::Completed, reply.as_str(), None),
@@ -66,7 +89,11 @@ pub fn mail_sent(gateway: &Gateway, row: &DeliveryRow, sent: &MailSent) -> Resul
             if late {
                 (DeliveryState::Expired, reason.as_str(), None)
             } else {
-                (DeliveryState::Deferred, reason.as_str(), Some(now.after(wait(row.attempts))))
+                (
+                    DeliveryState::Deferred,
+                    reason.as_str(),
+                    Some(now.after(wait(row.attempts))),
+                )
             }
         }
     };
@@ -96,7 +123,14 @@ pub fn recover(gateway: &Gateway) -> Result<u32, StageError> {
             }
             crate::rowmac::check_delivery(gateway, &row)?;
             let words = "the gateway stopped before an outcome was known";
-            end(gateway, &row, DeliveryState::Uncertain, words, None, Actor::System)?;
+            end(
+                gateway,
+                &row,
+                DeliveryState::Uncertain,
+                words,
+                None,
+                Actor::System,
+            )?;
             recovered += 1;
             progress = true;
         }
@@ -117,7 +151,14 @@ pub fn expire(gateway: &Gateway) -> Result<u32, StageError> {
         for row in gateway.ledger.in_state(state, 1000)? {
             if row.due_at.is_some_and(|due| due <= now) {
                 crate::rowmac::check_delivery(gateway, &row)?;
-                match end(gateway, &row, DeliveryState::Expired, "not delivered in its time", None, Actor::System) {
+                match end(
+                    gateway,
+                    &row,
+                    DeliveryState::Expired,
+                    "not delivered in its time",
+                    None,
+                    Actor::System,
+                ) {
                     Err(StageError::Ledger(LedgerError::Conflict)) => {}
                     Err(error) => return Err(error),
                     Ok(_) => expired += 1,

@@ -12,7 +12,8 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Outcome, Refusal, RefusalKind};
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{CaseState, MessageState};
-use crate::stages::accept::{Origin, above_channel, commit, draft, recipients};
+use crate::stages::commit::{Origin, commit};
+use crate::stages::draft::{above_channel, draft, recipients};
 use crate::stages::quarantine::PART_SUBMISSION;
 use crate::stages::{label as station, review};
 use crate::vault;
@@ -49,7 +50,9 @@ pub fn label(
         .ok_or_else(|| Refusal::new(RefusalKind::NotFound, "there is no such message"))?;
     crate::rowmac::check_message(gateway, &row)?;
     if row.state != MessageState::Quarantined {
-        return Err(Refusal::new(RefusalKind::NotNow, format!("the message is {}", row.state)).into());
+        return Err(
+            Refusal::new(RefusalKind::NotNow, format!("the message is {}", row.state)).into(),
+        );
     }
     let unproven = || {
         Refusal::new(
@@ -69,36 +72,57 @@ pub fn label(
         country: None,
         on: today,
     };
-    let given = marking::parse(text, &options)
-        .map_err(|error| Refusal::new(RefusalKind::BadLabel, format!("the label is not valid: {error}")))?;
+    let given = marking::parse(text, &options).map_err(|error| {
+        Refusal::new(
+            RefusalKind::BadLabel,
+            format!("the label is not valid: {error}"),
+        )
+    })?;
 
     // The officer's right to read it at that level, recorded before it is opened.
     let view = rules.directory().at(now);
-    let permit = read_permit(officer, *id, given.level, &sender.id, "giving it a label", &view)
-        .map_err(|refusal| Refusal::new(RefusalKind::Denied, refusal.to_string()))?;
-    gateway.ledger.commit(Step {
-        guards: Vec::new(),
-        writes: vec![Write::InsertNonce(nonce)],
-        events: vec![
-            Event::new(EventKind::ContentRead, now, Actor::Officer(officer.clone()))
-                .message(*id)
-                .detail(Key::Officer, officer.as_str())
-                .detail(Key::Permit, "read")
-                .detail(Key::Reason, permit.reason()),
-        ],
-    })
-    .map_err(|error| match error {
-        LedgerError::Duplicate { .. } => {
-            StageError::Refused(Refusal::new(RefusalKind::Replayed, "this order was used before: sign anew"))
-        }
-        other => other.into(),
-    })?;
+    let permit = read_permit(
+        officer,
+        *id,
+        given.level,
+        &sender.id,
+        "giving it a label",
+        &view,
+    )
+    .map_err(|refusal| Refusal::new(RefusalKind::Denied, refusal.to_string()))?;
+    gateway
+        .ledger
+        .commit(Step {
+            guards: Vec::new(),
+            writes: vec![Write::InsertNonce(nonce)],
+            events: vec![
+                Event::new(EventKind::ContentRead, now, Actor::Officer(officer.clone()))
+                    .message(*id)
+                    .detail(Key::Officer, officer.as_str())
+                    .detail(Key::Permit, "read")
+                    .detail(Key::Reason, permit.reason()),
+            ],
+        })
+        .map_err(|error| match error {
+            LedgerError::Duplicate { .. } => StageError::Refused(Refusal::new(
+                RefusalKind::Replayed,
+                "this order was used before: sign anew",
+            )),
+            other => other.into(),
+        })?;
     let kept = MessageDocument::decode(&row.document)?;
     let opened = vault::open(gateway, &permit, &row, None)?;
-    let bytes = opened.message.part(PART_SUBMISSION).map_err(|_| unproven())?;
+    let bytes = opened
+        .message
+        .part(PART_SUBMISSION)
+        .map_err(|_| unproven())?;
     let mut submission: Submission = match postcard::take_from_bytes(bytes.expose()) {
         Ok((submission, [])) => submission,
-        _ => return Err(StageError::Corrupt("a kept submission cannot be read".to_owned())),
+        _ => {
+            return Err(StageError::Corrupt(
+                "a kept submission cannot be read".to_owned(),
+            ));
+        }
     };
     submission.label = AssertedLabel::Valid {
         label: given,
@@ -117,7 +141,11 @@ pub fn label(
     .ok_or_else(|| StageError::Corrupt("the original of a message is gone".to_owned()))?;
     let mut step = Step::default();
     review::close_quarantine_case(gateway, &mut step, id, CaseState::Approved, officer, now)?;
-    let origin = Origin::Labelled { row, original, step };
+    let origin = Origin::Labelled {
+        row: Box::new(row),
+        original: Box::new(original),
+        step,
+    };
     match commit(gateway, origin, &submission, &rules, &sender, draft, now)? {
         Outcome::Accepted(verdicts) => Ok(Relabelled {
             message: id.to_string(),
@@ -128,6 +156,8 @@ pub fn label(
                 .map(|one| (one.recipient, one.verdict.word().to_owned()))
                 .collect(),
         }),
-        _ => Err(StageError::Corrupt("a labelled message was not accepted".to_owned())),
+        _ => Err(StageError::Corrupt(
+            "a labelled message was not accepted".to_owned(),
+        )),
     }
 }

@@ -9,20 +9,19 @@
 use std::sync::Arc;
 
 use chancery_audit::{Actor, Event, EventKind, Key, Record};
-use chancery_message::{BodyId, Content, DeliveryId, ParticipantId, Text, Timestamp};
+use chancery_message::{DeliveryId, ParticipantId, Timestamp};
 use chancery_policy::facts::Consent;
 use chancery_policy::permit::ReleasePermit;
 use chancery_policy::review::{self, Cast, Closed};
 
 use crate::documents::{DeliveryDocument, Document, MessageDocument};
 use crate::gateway::{Gateway, StageError};
+use crate::judgement::Judgement;
 use crate::outcome::{Refusal, RefusalKind, Verdict};
 use crate::ports::{Guard, LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, MessageRow, MessageState};
-use crate::rules::{Judgement, Question, Rules};
+use crate::rules::{Question, Rules};
 use crate::stages::queue::{QueueInput, anchor, hold_again, verdict_event};
-use crate::vault;
-use crate::view::{AttachmentView, DeliveryView, Party};
 
 /// How often a release is decided again when the rules changed under it.
 const DECIDED_AGAIN: u32 = 5;
@@ -54,7 +53,7 @@ pub(crate) const fn was_given(state: DeliveryState) -> bool {
 }
 
 /// What a caller hears of a delivery that is not its own, or not there.
-fn not_found() -> StageError {
+pub(crate) fn not_found() -> StageError {
     Refusal::new(RefusalKind::NotFound, "there is no such delivery for you").into()
 }
 
@@ -98,7 +97,8 @@ fn anchored(gateway: &Gateway, row: &DeliveryRow) -> Result<(), StageError> {
         None => {
             let mut found = None;
             for leaf in gateway.ledger.leaves_of(&row.message)?.iter().rev() {
-                let record = Record::parse(&leaf.record).map_err(|error| StageError::Corrupt(error.to_string()))?;
+                let record = Record::parse(&leaf.record)
+                    .map_err(|error| StageError::Corrupt(error.to_string()))?;
                 if record.event.delivery == Some(row.id)
                     && let Some(rows) = record.event.details.get(Key::Rows)
                 {
@@ -120,12 +120,19 @@ fn anchored(gateway: &Gateway, row: &DeliveryRow) -> Result<(), StageError> {
 }
 
 fn names(rows: &chancery_audit::Value, row: &str) -> bool {
-    rows.as_list().is_some_and(|rows| rows.iter().any(|one| one == row))
+    rows.as_list()
+        .is_some_and(|rows| rows.iter().any(|one| one == row))
 }
 
 /// A delivery's message, checked.
-pub(crate) fn message_of(gateway: &Gateway, row: &DeliveryRow) -> Result<(MessageRow, MessageDocument), StageError> {
-    let message = gateway.ledger.message(&row.message)?.ok_or_else(not_found)?;
+pub(crate) fn message_of(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+) -> Result<(MessageRow, MessageDocument), StageError> {
+    let message = gateway
+        .ledger
+        .message(&row.message)?
+        .ok_or_else(not_found)?;
     crate::rowmac::check_message(gateway, &message)?;
     if message.state != MessageState::Sealed {
         return Err(not_found());
@@ -198,13 +205,18 @@ pub(crate) fn lets_go(
     Ok(
         match review::close(case, &votes, &gateway.node.name, &rules.directory().at(now)) {
             review::Outcome::Approved(closed) => Go::Approved(closed),
-            review::Outcome::Open { .. } | review::Outcome::NotByVotes(_) | review::Outcome::Refused { .. } => Go::No,
+            review::Outcome::Open { .. }
+            | review::Outcome::NotByVotes(_)
+            | review::Outcome::Refused { .. } => Go::No,
         },
     )
 }
 
 /// The votes of a case, as they were cast.
-pub(crate) fn votes_of(gateway: &Gateway, case: &chancery_message::CaseId) -> Result<Vec<Cast>, StageError> {
+pub(crate) fn votes_of(
+    gateway: &Gateway,
+    case: &chancery_message::CaseId,
+) -> Result<Vec<Cast>, StageError> {
     gateway
         .ledger
         .votes(case)?
@@ -222,7 +234,12 @@ pub(crate) fn votes_of(gateway: &Gateway, case: &chancery_message::CaseId) -> Re
 /// # Errors
 /// [`RefusalKind::NotFound`], [`RefusalKind::NotNow`], [`RefusalKind::Denied`]
 /// (recorded); others when ledger or keys fail.
-pub fn release(gateway: &Gateway, id: &DeliveryId, recipient: &ParticipantId, by: &Actor) -> Result<Released, StageError> {
+pub fn release(
+    gateway: &Gateway,
+    id: &DeliveryId,
+    recipient: &ParticipantId,
+    by: &Actor,
+) -> Result<Released, StageError> {
     for _ in 0..DECIDED_AGAIN {
         match release_once(gateway, id, recipient, by) {
             Err(StageError::Ledger(LedgerError::Conflict)) => {}
@@ -266,7 +283,9 @@ fn release_once(
     let judgement = judge(&rules, &message, &meta, &row, now)?;
     let go = lets_go(gateway, &rules, &judgement, &row, now)?;
     if go.is_no() {
-        return Err(turned_down(gateway, &rules, &row, &document, &judgement, now)?);
+        return Err(turned_down(
+            gateway, &rules, &row, &document, &judgement, now,
+        )?);
     }
 
     document.opened_at.get_or_insert(now);
@@ -293,7 +312,10 @@ fn release_once(
         .detail(Key::Policy, hex::encode(judgement.policy))
         .detail(Key::Obligations, judgement.obligations.clone())
         .detail(Key::Rows, [anchor(&opened)])
-        .detail_if(Key::Mou, judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()));
+        .detail_if(
+            Key::Mou,
+            judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()),
+        );
     gateway.ledger.commit(Step {
         guards: vec![Guard::Epoch(rules.epoch())],
         writes: vec![Write::UpdateDelivery(Box::new(opened.clone()))],
@@ -337,162 +359,33 @@ fn turned_down(
     };
     if judgement.verdict == Verdict::Review {
         changed.state = DeliveryState::Held;
-        next.case = Some(hold_again(gateway, &mut step, QueueInput {
-            message: row.message,
-            delivery: row.id,
-            position: row.position,
-            recipient: row.recipient.clone(),
-            role: row.role,
-            precedence: row.precedence,
-            judgement,
-            now,
-        })?);
+        next.case = Some(hold_again(
+            gateway,
+            &mut step,
+            &QueueInput {
+                message: row.message,
+                delivery: row.id,
+                position: row.position,
+                recipient: row.recipient.clone(),
+                role: row.role,
+                precedence: row.precedence,
+                judgement,
+                now,
+            },
+        )?);
     }
     changed.document = next.encode()?;
     changed.mac = crate::rowmac::delivery(gateway, &changed);
-    step.events.insert(0, verdict_event(judgement, &changed, next.case, rules.epoch(), now));
-    step.writes.insert(0, Write::UpdateDelivery(Box::new(changed)));
+    step.events.insert(
+        0,
+        verdict_event(judgement, &changed, next.case, rules.epoch(), now),
+    );
+    step.writes
+        .insert(0, Write::UpdateDelivery(Box::new(changed)));
     gateway.ledger.commit(step)?;
     Ok(Refusal::new(
         RefusalKind::Denied,
         "the rules do not allow this release any more; your registry can see why",
     )
     .into())
-}
-
-// === impl Released ===
-
-impl Released {
-    /// The delivery as its recipient may see it. `inside` says whether the
-    /// channel carries the attachments inside the message.
-    ///
-    /// # Errors
-    /// [`StageError`] when keys or ledger fail, or anything is not as sealed.
-    pub fn view(&self, gateway: &Gateway, inside: bool) -> Result<DeliveryView, StageError> {
-        self.permit
-            .check(self.message.id, &self.delivery.recipient, gateway.now())
-            .map_err(|error| Refusal::new(RefusalKind::NotNow, error.to_string()))?;
-        let label = self.document.label.clone().ok_or_else(not_found)?;
-        let opened = vault::open(gateway, &self.permit, &self.message, self.document.label.as_ref())?;
-        let mut attachments = Vec::new();
-        for (index, attachment) in opened.header.attachments.iter().enumerate() {
-            let content = if inside {
-                Some(vault::open_attachment(gateway, &opened, &attachment.body)?)
-            } else {
-                None
-            };
-            attachments.push(AttachmentView {
-                index: u32::try_from(index).unwrap_or(u32::MAX),
-                name: attachment.name.clone(),
-                media_type: attachment.media_type.clone(),
-                size: attachment.size,
-                sha256: attachment.sha256,
-                content,
-            });
-        }
-        let now = self.message.received_at;
-        let recipient = self
-            .rules
-            .by_id(&self.delivery.recipient, gateway.now())
-            .ok_or_else(not_found)?;
-        let party = |id: &ParticipantId| self.party(id, gateway.now());
-        let sender = self.message.sender.as_ref().ok_or_else(not_found)?;
-        let originator = match &self.document.originator {
-            crate::documents::Originator::Other(id) => Some(party(id)),
-            crate::documents::Originator::Sender | crate::documents::Originator::Unknown => None,
-        };
-        let recipients = self
-            .document
-            .recipients
-            .iter()
-            .filter(|(id, _)| id == &recipient.id || self.rules.may_know(&recipient, id, gateway.now()))
-            .map(|(id, role)| (party(id), *role))
-            .collect();
-        Ok(DeliveryView {
-            delivery: self.delivery.id,
-            message: self.message.id,
-            registration: crate::desk::registration_for(&recipient, self.message.registration, &self.message.reference),
-            from: party(sender),
-            recipients,
-            originator,
-            marking: chancery_label::marking::format(&label),
-            label,
-            obligations: self.obligations.clone(),
-            precedence: self.delivery.precedence,
-            purpose: self.document.purpose,
-            personal_data: self.document.personal_data,
-            evaluation: self.document.evaluation,
-            sent_at: now,
-            due_at: self.delivery.due_at,
-            reference: opened.header.reference.clone(),
-            in_reply_to: opened.header.in_reply_to.clone(),
-            siena: opened.header.siena.clone(),
-            subject: opened.header.subject.clone(),
-            body: opened.header.body.clone(),
-            attachments,
-        })
-    }
-
-    fn party(&self, id: &ParticipantId, now: Timestamp) -> Party {
-        self.rules.by_id(id, now).map_or_else(
-            || Party {
-                id: id.clone(),
-                name: id.to_string(),
-                address: None,
-            },
-            |known| Party {
-                id: id.clone(),
-                name: known.name.clone(),
-                address: known.address.clone(),
-            },
-        )
-    }
-
-    /// The sealed stream of one attachment: its facts, and which body it is.
-    ///
-    /// # Errors
-    /// [`RefusalKind::NotFound`] where there is none at that place.
-    pub fn attachment(&self, gateway: &Gateway, index: u32) -> Result<(BodyId, String, u64), StageError> {
-        let opened = vault::open(gateway, &self.permit, &self.message, self.document.label.as_ref())?;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let attachment = opened
-            .header
-            .attachments
-            .get(index)
-            .ok_or_else(|| Refusal::new(RefusalKind::NotFound, "there is no such attachment"))?;
-        Ok((attachment.body, attachment.media_type.clone(), attachment.size))
-    }
-
-    /// Gives an attachment's bytes to `sink`, segment by segment, each verified
-    /// before it is given. `sink` answers false to stop.
-    ///
-    /// # Errors
-    /// [`StageError`]; then what was given so far is not the whole.
-    pub fn stream(
-        &self,
-        gateway: &Gateway,
-        body: &BodyId,
-        sink: &mut dyn FnMut(Content) -> bool,
-    ) -> Result<(), StageError> {
-        let opened = vault::open(gateway, &self.permit, &self.message, self.document.label.as_ref())?;
-        vault::stream_attachment(gateway, &opened, body, sink)
-    }
-}
-
-/// A subject for a listing, behind the same decision as a release.
-///
-/// # Errors
-/// As [`Released::view`].
-pub fn subject(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<(Text, MessageRow, MessageDocument)>, StageError> {
-    let (message, meta) = message_of(gateway, row)?;
-    let now = gateway.now();
-    let rules = gateway.rules();
-    let judgement = judge(&rules, &message, &meta, row, now)?;
-    let go = lets_go(gateway, &rules, &judgement, row, now)?;
-    if go.is_no() {
-        return Ok(None);
-    }
-    let permit = judgement.permit(message.id, &row.recipient, go.closed(), now)?;
-    let opened = vault::open(gateway, &permit, &message, meta.label.as_ref())?;
-    Ok(Some((opened.header.subject.clone(), message, meta)))
 }

@@ -4,8 +4,7 @@
 
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{CaseId, MessageId, OfficerId, Timestamp};
-use chancery_policy::approval::{self, Expected, Signed, Vote};
-use chancery_policy::directory::Role;
+use chancery_policy::approval::{Signed, Vote};
 use chancery_policy::release::read_permit;
 use chancery_policy::review::{self, Case, Cast, Outcome as Counted};
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState, MessageRow, VoteRow};
+use crate::stages::orders::{denied, label_digest, officer_for};
 use crate::stages::queue::anchor;
 use crate::stages::release::votes_of;
 use crate::vault;
@@ -105,7 +105,10 @@ fn no_case() -> StageError {
     Refusal::new(RefusalKind::NotFound, "there is no such case").into()
 }
 
-fn load(gateway: &Gateway, id: &CaseId) -> Result<(CaseRow, CaseDocument, MessageRow, MessageDocument), StageError> {
+fn load(
+    gateway: &Gateway,
+    id: &CaseId,
+) -> Result<(CaseRow, CaseDocument, MessageRow, MessageDocument), StageError> {
     let row = gateway.ledger.case(id)?.ok_or_else(no_case)?;
     crate::rowmac::check_case(gateway, &row)?;
     let document = CaseDocument::decode(&row.document)?;
@@ -169,7 +172,12 @@ fn card_of(gateway: &Gateway, id: &CaseId) -> Result<CaseCard, StageError> {
 ///
 /// # Errors
 /// [`RefusalKind::Denied`] where the officer may not read it.
-pub fn show(gateway: &Gateway, officer: &OfficerId, id: &CaseId, why: &str) -> Result<CaseContent, StageError> {
+pub fn show(
+    gateway: &Gateway,
+    officer: &OfficerId,
+    id: &CaseId,
+    why: &str,
+) -> Result<CaseContent, StageError> {
     let (row, document, message, meta) = load(gateway, id)?;
     let now = gateway.now();
     let rules = gateway.rules();
@@ -207,7 +215,13 @@ pub fn show(gateway: &Gateway, officer: &OfficerId, id: &CaseId, why: &str) -> R
             .header
             .attachments
             .iter()
-            .map(|one| (one.name.expose().to_owned(), one.media_type.clone(), one.size))
+            .map(|one| {
+                (
+                    one.name.expose().to_owned(),
+                    one.media_type.clone(),
+                    one.size,
+                )
+            })
             .collect(),
     })
 }
@@ -230,7 +244,11 @@ pub fn vote(gateway: &Gateway, id: &CaseId, signed: &Signed) -> Result<CaseCard,
         .into());
     };
     if row.state != CaseState::Open {
-        return Err(Refusal::new(RefusalKind::NotNow, format!("the case is {} already", row.state)).into());
+        return Err(Refusal::new(
+            RefusalKind::NotNow,
+            format!("the case is {} already", row.state),
+        )
+        .into());
     }
     let cast = Cast {
         signed: signed.clone(),
@@ -239,7 +257,12 @@ pub fn vote(gateway: &Gateway, id: &CaseId, signed: &Signed) -> Result<CaseCard,
     let (officer, vote) = match review::check(case, &cast, &gateway.node.name, &view) {
         Ok(counted) => counted,
         Err(refused) => {
-            denied(gateway, signed.officer(), "review.vote", &refused.to_string())?;
+            denied(
+                gateway,
+                signed.officer(),
+                "review.vote",
+                &refused.to_string(),
+            )?;
             return Err(Refusal::new(RefusalKind::Denied, refused.to_string()).into());
         }
     };
@@ -268,8 +291,12 @@ pub fn vote(gateway: &Gateway, id: &CaseId, signed: &Signed) -> Result<CaseCard,
     }
     step.events.push(event);
     match counted {
-        Counted::Approved(_) => close(gateway, &mut step, &row, CaseState::Approved, &officer, now)?,
-        Counted::Refused { .. } => close(gateway, &mut step, &row, CaseState::Refused, &officer, now)?,
+        Counted::Approved(_) => {
+            close(gateway, &mut step, &row, CaseState::Approved, &officer, now)?
+        }
+        Counted::Refused { .. } => {
+            close(gateway, &mut step, &row, CaseState::Refused, &officer, now)?
+        }
         Counted::Open { .. } => {}
         Counted::NotByVotes(_) => {
             return Err(Refusal::new(
@@ -283,10 +310,19 @@ pub fn vote(gateway: &Gateway, id: &CaseId, signed: &Signed) -> Result<CaseCard,
         Ok(_) => card_of(gateway, id),
         Err(LedgerError::Duplicate { what: "nonce", .. }) => {
             denied(gateway, &officer, "review.vote", "a replayed approval")?;
-            Err(Refusal::new(RefusalKind::Replayed, "this approval was used before: sign anew").into())
+            Err(Refusal::new(
+                RefusalKind::Replayed,
+                "this approval was used before: sign anew",
+            )
+            .into())
         }
         Err(LedgerError::Duplicate { .. }) => {
-            denied(gateway, &officer, "review.vote", "a second vote of the same officer")?;
+            denied(
+                gateway,
+                &officer,
+                "review.vote",
+                "a second vote of the same officer",
+            )?;
             Err(Refusal::new(RefusalKind::NotNow, "you have voted in this case").into())
         }
         Err(error) => Err(error.into()),
@@ -309,11 +345,15 @@ fn close(
     };
     closed.mac = crate::rowmac::case(gateway, &closed);
     step.writes.push(Write::UpdateCase(Box::new(closed)));
-    let mut event = Event::new(EventKind::ReviewClosed, now, Actor::Officer(officer.clone()))
-        .message(row.message)
-        .detail(Key::Case, row.id.to_string())
-        .detail(Key::Outcome, state.word())
-        .detail(Key::Officer, officer.as_str());
+    let mut event = Event::new(
+        EventKind::ReviewClosed,
+        now,
+        Actor::Officer(officer.clone()),
+    )
+    .message(row.message)
+    .detail(Key::Case, row.id.to_string())
+    .detail(Key::Outcome, state.word())
+    .detail(Key::Officer, officer.as_str());
     if let Some(id) = row.delivery
         && let Some(delivery) = gateway.ledger.delivery(&id)?
         && delivery.state == DeliveryState::Held
@@ -327,7 +367,12 @@ fn close(
     Ok(())
 }
 
-fn moved(gateway: &Gateway, delivery: &DeliveryRow, state: CaseState, now: Timestamp) -> Result<DeliveryRow, StageError> {
+fn moved(
+    gateway: &Gateway,
+    delivery: &DeliveryRow,
+    state: CaseState,
+    now: Timestamp,
+) -> Result<DeliveryRow, StageError> {
     let mut document = DeliveryDocument::decode(&delivery.document)?;
     document.since = now;
     let approved = state == CaseState::Approved;
@@ -338,7 +383,11 @@ fn moved(gateway: &Gateway, delivery: &DeliveryRow, state: CaseState, now: Times
     };
     let mut moved = DeliveryRow {
         version: delivery.version + 1,
-        state: if approved { DeliveryState::Queued } else { DeliveryState::Refused },
+        state: if approved {
+            DeliveryState::Queued
+        } else {
+            DeliveryState::Refused
+        },
         next_at: (approved && !delivery.channel.is_pulled()).then_some(now),
         document: document.encode()?,
         ..delivery.clone()
@@ -356,7 +405,9 @@ pub fn reject(gateway: &Gateway, id: &MessageId, signed: &Signed) -> Result<(), 
     let row = gateway.ledger.message(id)?.ok_or_else(no_case)?;
     crate::rowmac::check_message(gateway, &row)?;
     if row.state != MessageState::Quarantined {
-        return Err(Refusal::new(RefusalKind::NotNow, format!("the message is {}", row.state)).into());
+        return Err(
+            Refusal::new(RefusalKind::NotNow, format!("the message is {}", row.state)).into(),
+        );
     }
     let officer = officer_for(gateway, signed, "review.reject", label_digest(id, ""))?;
     let now = gateway.now();
@@ -384,72 +435,12 @@ pub(crate) fn close_quarantine_case(
     now: Timestamp,
 ) -> Result<(), StageError> {
     let open = gateway.ledger.open_cases(1000)?;
-    for row in open.iter().filter(|row| row.message == *message && row.delivery.is_none()) {
+    for row in open
+        .iter()
+        .filter(|row| row.message == *message && row.delivery.is_none())
+    {
         crate::rowmac::check_case(gateway, row)?;
         close(gateway, step, row, state, officer, now)?;
     }
-    Ok(())
-}
-
-/// What an officer signs to give a message its label: the message and the
-/// canonical label, or to refuse it: the message and nothing.
-#[must_use]
-pub fn label_digest(message: &MessageId, label: &str) -> [u8; 32] {
-    use sha2::Digest as _;
-    let mut hash = sha2::Sha256::new();
-    hash.update(b"chancery-label-v1");
-    hash.update(message.as_bytes());
-    hash.update(label.as_bytes());
-    hash.finalize().into()
-}
-
-/// The officer behind a signed order, in office and with the role for it.
-///
-/// # Errors
-/// [`RefusalKind::Denied`], recorded.
-pub fn officer_for(
-    gateway: &Gateway,
-    signed: &Signed,
-    operation: &str,
-    digest: [u8; 32],
-) -> Result<OfficerId, StageError> {
-    let now = gateway.now();
-    let rules = gateway.rules();
-    let expected = Expected {
-        node: &gateway.node.name,
-        operation,
-        digest,
-        roles: roles_for(operation),
-        given_at: now,
-    };
-    match approval::verify(signed, &expected, &rules.directory().at(now)) {
-        Ok(verified) => Ok(verified.officer().clone()),
-        Err(error) => {
-            denied(gateway, signed.officer(), operation, &error.to_string())?;
-            Err(Refusal::new(RefusalKind::Denied, error.to_string()).into())
-        }
-    }
-}
-
-/// Which roles may order what.
-#[must_use]
-pub fn roles_for(operation: &str) -> &'static [Role] {
-    match operation.split_once('.').map(|(desk, _)| desk) {
-        Some("audit") => &[Role::Auditor, Role::Security],
-        Some("review") => &[Role::Registry, Role::Release, Role::Security],
-        _ => &[Role::Security],
-    }
-}
-
-/// One record of somebody refused as an officer.
-fn denied(gateway: &Gateway, officer: &OfficerId, operation: &str, why: &str) -> Result<(), StageError> {
-    let event = Event::new(EventKind::OfficerDenied, gateway.now(), Actor::System)
-        .detail(Key::Officer, officer.as_str())
-        .detail(Key::Command, operation)
-        .detail(Key::Rule, why);
-    gateway.ledger.commit(Step {
-        events: vec![event],
-        ..Step::default()
-    })?;
     Ok(())
 }

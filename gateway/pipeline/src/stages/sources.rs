@@ -11,10 +11,16 @@ use crate::rules::Sender;
 
 /// The digest under which a participant's reference is found again.
 #[must_use]
-pub(crate) fn reference_digest(gateway: &Gateway, owner: &ParticipantId, reference: &str) -> [u8; 32] {
-    gateway
-        .index_key
-        .digest(&[b"reference", owner.as_str().as_bytes(), reference.as_bytes()])
+pub(crate) fn reference_digest(
+    gateway: &Gateway,
+    owner: &ParticipantId,
+    reference: &str,
+) -> [u8; 32] {
+    gateway.index_key.digest(&[
+        b"reference",
+        owner.as_str().as_bytes(),
+        reference.as_bytes(),
+    ])
 }
 
 /// The sources named, in order. One that the gateway does not hold, or that
@@ -22,7 +28,11 @@ pub(crate) fn reference_digest(gateway: &Gateway, owner: &ParticipantId, referen
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub(crate) fn resolve(gateway: &Gateway, sender: &Sender, named: &[Text]) -> Result<Vec<Source>, StageError> {
+pub(crate) fn resolve(
+    gateway: &Gateway,
+    sender: &Sender,
+    named: &[Text],
+) -> Result<Vec<Source>, StageError> {
     named
         .iter()
         .map(|name| {
@@ -54,7 +64,9 @@ pub(crate) fn answered(
 ) -> Result<Option<MessageId>, StageError> {
     let name = match &submission.intent {
         Intent::Reply { to } => Some(to.as_str()),
-        Intent::Send | Intent::Check | Intent::Forward { .. } => submission.in_reply_to.as_ref().map(Text::expose),
+        Intent::Send | Intent::Check | Intent::Forward { .. } => {
+            submission.in_reply_to.as_ref().map(Text::expose)
+        }
     };
     match name {
         None => Ok(None),
@@ -67,7 +79,11 @@ pub(crate) fn answered(
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub(crate) fn find(gateway: &Gateway, who: &Sender, name: &str) -> Result<Option<MessageRow>, StageError> {
+pub(crate) fn find(
+    gateway: &Gateway,
+    who: &Sender,
+    name: &str,
+) -> Result<Option<MessageRow>, StageError> {
     let mut candidates: Vec<MessageId> = Vec::new();
     if let Ok(id) = name.parse::<MessageId>() {
         candidates.push(id);
@@ -78,11 +94,10 @@ pub(crate) fn find(gateway: &Gateway, who: &Sender, name: &str) -> Result<Option
     {
         candidates.push(delivery.message);
     }
-    candidates.extend(
-        gateway
-            .ledger
-            .find_indexed(IndexKind::Reference, &reference_digest(gateway, &who.id, name))?,
-    );
+    candidates.extend(gateway.ledger.find_indexed(
+        IndexKind::Reference,
+        &reference_digest(gateway, &who.id, name),
+    )?);
     for id in candidates {
         if let Some(row) = gateway.ledger.message(&id)?
             && had(gateway, who, &row)?
@@ -100,7 +115,7 @@ fn had(gateway: &Gateway, who: &Sender, row: &MessageRow) -> Result<bool, StageE
         return Ok(true);
     }
     let deliveries = gateway.ledger.deliveries_of(&row.id)?;
-    Ok(deliveries
-        .iter()
-        .any(|delivery| delivery.recipient == who.id && crate::stages::release::was_given(delivery.state)))
+    Ok(deliveries.iter().any(|delivery| {
+        delivery.recipient == who.id && crate::stages::release::was_given(delivery.state)
+    }))
 }

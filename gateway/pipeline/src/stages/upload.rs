@@ -37,7 +37,11 @@ impl<'g> Upload<'g> {
     /// # Errors
     /// [`RefusalKind::TooLarge`] where the peer says that it will be; others
     /// when keys or ledger fail.
-    pub fn begin(gateway: &'g Gateway, owner: &ParticipantId, declared: Option<u64>) -> Result<Self, StageError> {
+    pub fn begin(
+        gateway: &'g Gateway,
+        owner: &ParticipantId,
+        declared: Option<u64>,
+    ) -> Result<Self, StageError> {
         if declared.is_some_and(|size| size > gateway.node.max_attachment) {
             return Err(too_large(gateway).into());
         }
@@ -74,7 +78,9 @@ impl<'g> Upload<'g> {
     /// [`RefusalKind::TooLarge`]; others when the ledger fails. What was stored
     /// so far is forgotten when it expires, or by [`Upload::forget`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), StageError> {
-        self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.size = self
+            .size
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.size > self.gateway.node.max_attachment {
             return Err(too_large(self.gateway).into());
         }
@@ -113,11 +119,18 @@ impl<'g> Upload<'g> {
         complete.mac = crate::rowmac::body(gateway, &complete);
         let (id, expires_at) = (complete.id, complete.expires_at);
         waiting.push(Write::UpdateBody(Box::new(complete)));
-        let event = Event::new(EventKind::AttachmentUploaded, gateway.now(), Actor::Participant(owner.clone()))
-            .detail(Key::Body, id.to_string())
-            .detail(Key::Bytes, i64::try_from(finished.facts.size).unwrap_or(i64::MAX))
-            .detail(Key::Channel, channel.name())
-            .detail(Key::Participant, owner.as_str());
+        let event = Event::new(
+            EventKind::AttachmentUploaded,
+            gateway.now(),
+            Actor::Participant(owner.clone()),
+        )
+        .detail(Key::Body, id.to_string())
+        .detail(
+            Key::Bytes,
+            i64::try_from(finished.facts.size).unwrap_or(i64::MAX),
+        )
+        .detail(Key::Channel, channel.name())
+        .detail(Key::Participant, owner.as_str());
         gateway.ledger.commit(Step {
             guards: Vec::new(),
             writes: waiting,
@@ -163,7 +176,10 @@ fn segment_write(body: BodyId, segment: SealedSegment) -> Write {
 fn too_large(gateway: &Gateway) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
-        format!("an attachment may have up to {} bytes", gateway.node.max_attachment),
+        format!(
+            "an attachment may have up to {} bytes",
+            gateway.node.max_attachment
+        ),
     )
 }
 
@@ -175,7 +191,8 @@ pub fn expire(gateway: &Gateway) -> Result<u32, StageError> {
     let now = gateway.now();
     let mut forgotten = 0;
     for id in gateway.ledger.expired_bodies(now, 100)? {
-        let event = Event::new(EventKind::AttachmentExpired, now, Actor::System).detail(Key::Body, id.to_string());
+        let event = Event::new(EventKind::AttachmentExpired, now, Actor::System)
+            .detail(Key::Body, id.to_string());
         gateway.ledger.commit(Step {
             guards: Vec::new(),
             writes: vec![Write::DeleteBody(id)],
