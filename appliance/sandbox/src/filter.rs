@@ -1,8 +1,10 @@
-//! Seccomp: three filters, of which the strictest answer counts.
+//! Seccomp: filters of which the strictest answer counts.
 //!
 //! 1. What is not needed does not exist (`ENOSYS`).
-//! 2. What must not be is forbidden (`EPERM`), some of it by its arguments.
-//! 3. Files outside the profile are denied (`EACCES`), as Landlock would.
+//! 2. For who may have no files there are none (`ENOENT`): libraries that look
+//!    for an optional file go on without it, where `EACCES` would stop them.
+//! 3. Changing files outside the profile is denied (`EACCES`), as by Landlock.
+//! 4. What must not be is forbidden (`EPERM`), some of it by its arguments.
 //!
 //! Of two filters that refuse, the one installed last gives the error.
 
@@ -24,6 +26,7 @@ pub(crate) fn install(profile: &Profile, grants: &Grants) -> Result<(), SandboxE
     let refused = |error: &dyn std::fmt::Display| SandboxError::refused("seccomp", error);
     let programs = [
         program(allowed(), Answer::Only).map_err(|error| refused(&error))?,
+        program(absent(profile), Answer::Not(libc::ENOENT)).map_err(|error| refused(&error))?,
         program(
             denied(profile).map_err(|error| refused(&error))?,
             Answer::Not(libc::EACCES),
@@ -101,31 +104,37 @@ fn allowed() -> Rules {
     always(&[ALLOWED, ALLOWED_HERE, CHANGES, CHANGES_HERE])
 }
 
-fn denied(profile: &Profile) -> Result<Rules, seccompiler::BackendError> {
-    // Where a path's flags are in the arguments.
-    let openat = (libc::SYS_openat, 2);
-    #[cfg(target_arch = "x86_64")]
-    let opens = [openat, (libc::SYS_open, 1)];
-    #[cfg(not(target_arch = "x86_64"))]
-    let opens = [openat];
+/// Where the flags of an opened path are in the arguments.
+#[cfg(target_arch = "x86_64")]
+const OPENS: [(c_long, u8); 2] = [(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENS: [(c_long, u8); 1] = [(libc::SYS_openat, 2)];
 
-    let mut rules = match profile.files {
-        Files::Write => return Ok(Rules::new()),
-        Files::Read | Files::None => always(&[CHANGES, CHANGES_HERE]),
-    };
-    // Its flags are in memory, where no filter sees them.
-    rules.insert(libc::SYS_openat2, Vec::new());
-    for (call, flags) in opens {
-        let rule = match profile.files {
-            Files::None => Vec::new(),
-            Files::Read | Files::Write => vec![
+fn absent(profile: &Profile) -> Rules {
+    if profile.files != Files::None {
+        return Rules::new();
+    }
+    let opens = OPENS.map(|(call, _)| call);
+    always(&[&opens, &[libc::SYS_openat2]])
+}
+
+fn denied(profile: &Profile) -> Result<Rules, seccompiler::BackendError> {
+    if profile.files == Files::Write {
+        return Ok(Rules::new());
+    }
+    let mut rules = always(&[CHANGES, CHANGES_HERE]);
+    if profile.files == Files::Read {
+        // Its flags are in memory, where no filter sees them.
+        rules.insert(libc::SYS_openat2, Vec::new());
+        for (call, flags) in OPENS {
+            let writing = vec![
                 when_bits(flags, libc::O_ACCMODE, libc::O_WRONLY)?,
                 when_bits(flags, libc::O_ACCMODE, libc::O_RDWR)?,
                 when_bits(flags, libc::O_CREAT, libc::O_CREAT)?,
                 when_bits(flags, libc::O_TRUNC, libc::O_TRUNC)?,
-            ],
-        };
-        rules.insert(call, rule);
+            ];
+            rules.insert(call, writing);
+        }
     }
     Ok(rules)
 }
@@ -218,6 +227,7 @@ mod tests {
                 assert!(!program(allowed(), Answer::Only).unwrap().is_empty());
                 let denied = program(denied(profile).unwrap(), Answer::Not(libc::EACCES)).unwrap();
                 assert_eq!(denied.is_empty(), profile.files == Files::Write);
+                assert_eq!(absent(profile).is_empty(), profile.files != Files::None);
                 let forbidden = forbidden(profile, &grants).unwrap();
                 assert!(
                     !program(forbidden, Answer::Not(libc::EPERM))

@@ -175,8 +175,4 @@ impl Links {
         }
         self.connect(tag).await
     }
-
-    fn connects_by_path(&self) -> bool {
-        matches!(self.inner.source, super::Source::Systemd { .. })
-    }
 }

@@ -204,6 +204,13 @@ impl Links {
         }
     }
 
+    /// Whether this process connects to its servers by path (under systemd), so
+    /// that its sandbox must grant Unix sockets.
+    #[must_use]
+    pub fn connects_by_path(&self) -> bool {
+        matches!(self.inner.source, Source::Systemd { .. })
+    }
+
     /// The next order. [`Command::Stop`] is repeated for ever; reloads that
     /// came while nobody listened count as one.
     #[must_use]
