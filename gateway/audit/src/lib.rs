@@ -28,8 +28,10 @@ pub mod checkpoint;
 mod escape;
 pub mod event;
 pub mod export;
+pub mod frontier;
 pub mod passport;
 pub mod record;
+pub mod report;
 pub mod timeline;
 pub mod tree;
 pub mod value;
@@ -40,12 +42,12 @@ pub use catalogue::{EventKind, Key, Severity, UnknownName};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey};
 pub use event::{Details, Event};
 pub use export::{ExportError, Exporter};
+pub use frontier::Frontier;
 pub use record::{Record, RecordError, leaf_hash};
-pub use tree::{
-    Frontier, LeafHashes, Staged, Tree, TreeError, verify_consistency, verify_inclusion,
-};
+pub use report::{Fault, Place, Report, Wrong};
+pub use tree::{LeafHashes, Staged, Tree, TreeError, verify_consistency, verify_inclusion};
 pub use value::Value;
-pub use verify::{Expect, Fault, Place, Report, Wrong};
+pub use verify::Expect;
 
 /// A SHA-256 hash: of a leaf, a node, a root.
 pub type Hash = [u8; 32];

@@ -18,8 +18,9 @@ use chancery_message::MessageId;
 use serde::{Deserialize, Serialize};
 
 use crate::export::{ExportError, Line, parse_json, read_hash, read_key, read_line, write_json};
+use crate::report::Wrong;
 use crate::tree::MAX_PROOF;
-use crate::verify::{Expect, Wrong};
+use crate::verify::Expect;
 use crate::{Checkpoint, CheckpointKey, Hash, Record, RecordError, leaf_hash, verify_inclusion};
 
 /// Most records that a passport is read with.

@@ -11,17 +11,16 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use sha2::{Digest as _, Sha256};
 use tlog_tiles::tlog;
 
-use crate::Hash;
+use crate::{Frontier, Hash};
 
 /// Leaves of a block: 2 to the power of this.
 const BLOCK_LEVEL: u8 = 8;
 /// Longest inclusion or consistency proof that is looked at, hashes.
 pub(crate) const MAX_PROOF: usize = 66;
 /// Largest tree that proofs are computed for.
-const MAX_SIZE: u64 = 1 << 48;
+pub(crate) const MAX_SIZE: u64 = 1 << 48;
 
 /// Why the tree cannot answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,15 +65,6 @@ impl LeafHashes for [Hash] {
     }
 }
 
-/// The roots of the perfect trees that a log of this size consists of: what
-/// is needed to append, and to know the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frontier {
-    size: u64,
-    /// Largest tree first: one for each 1-bit of `size`.
-    hashes: Vec<Hash>,
-}
-
 /// The tree of a log.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
@@ -90,62 +80,6 @@ pub struct Staged {
     before: Frontier,
     after: Frontier,
     nodes: Vec<(usize, Hash)>,
-}
-
-// === impl Frontier ===
-
-impl Frontier {
-    /// From its hashes, largest tree first.
-    ///
-    /// # Errors
-    /// [`TreeError::Proof`] when there is not one for each 1-bit of `size`.
-    pub fn new(size: u64, hashes: Vec<Hash>) -> Result<Self, TreeError> {
-        if u64::from(size.count_ones()) == hashes.len() as u64 && size <= MAX_SIZE {
-            Ok(Self { size, hashes })
-        } else {
-            Err(TreeError::Proof)
-        }
-    }
-
-    /// Number of leaves.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The hashes, largest tree first.
-    #[must_use]
-    pub fn hashes(&self) -> &[Hash] {
-        &self.hashes
-    }
-
-    /// Appends a leaf.
-    pub fn push(&mut self, leaf: Hash) {
-        self.push_telling(leaf, |_, _| {});
-    }
-
-    /// Appends a leaf and tells every node that is complete by it, with its level.
-    fn push_telling(&mut self, leaf: Hash, mut tell: impl FnMut(u8, Hash)) {
-        let mut node = leaf;
-        // A carry, as in adding 1 to a binary number.
-        for level in 0..self.size.trailing_ones() {
-            let Some(left) = self.hashes.pop() else { break };
-            node = node_hash(&left, &node);
-            tell(u8::try_from(level + 1).unwrap_or(u8::MAX), node);
-        }
-        self.hashes.push(node);
-        self.size += 1;
-    }
-
-    /// The root (RFC 6962 section 2.1); of no leaves the hash of nothing.
-    #[must_use]
-    pub fn root(&self) -> Hash {
-        let mut hashes = self.hashes.iter().rev();
-        match hashes.next() {
-            None => Sha256::digest([]).into(),
-            Some(last) => hashes.fold(*last, |right, left| node_hash(left, &right)),
-        }
-    }
 }
 
 // === impl Tree ===
@@ -210,7 +144,7 @@ impl Tree {
     /// Number of leaves.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.frontier.size
+        self.frontier.size()
     }
 
     /// The root over all leaves.
@@ -336,13 +270,13 @@ impl Staged {
     /// The first sequence number of the append.
     #[must_use]
     pub const fn first_seq(&self) -> u64 {
-        self.before.size
+        self.before.size()
     }
 
     /// Number of leaves after it.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.after.size
+        self.after.size()
     }
 
     /// Root after it.
@@ -402,10 +336,6 @@ fn wrapped(proof: &[Hash]) -> Result<Vec<tlog::Hash>, TreeError> {
 }
 
 // === reading nodes ===
-
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    tlog::node_hash(tlog::Hash(*left), tlog::Hash(*right)).0
-}
 
 fn keep(blocks: &mut Vec<Vec<Hash>>, at: usize, node: Hash) {
     if at >= blocks.len() {
