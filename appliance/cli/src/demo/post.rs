@@ -178,7 +178,7 @@ async fn receive(world: &mut World, story: &Story, canary: &str, told: &mut Told
             let id = text(&delivery, "delivery").to_owned();
             told.arrived = text(&delivery, "message") == told.message && text(&delivery, "body").contains(canary);
             if let People::Forward(to) = story.people {
-                told.onward = forward(world, story, text(&delivery, "message"), to).await?;
+                told.onward = forward(world, story, &id, to).await?;
             }
             let path = format!("/inbox/{id}/ack");
             world.client(story.to)?.request(Method::POST, &path, &[], Bytes::new()).await?.good()?;
@@ -222,10 +222,10 @@ async fn settled(world: &World, message: &str) -> Result<(), Failure> {
 }
 
 /// The recipient passes the message on; the records about that.
-async fn forward(world: &World, story: &Story, message: &str, to: &str) -> Result<Vec<Record>, Failure> {
+async fn forward(world: &World, story: &Story, delivery: &str, to: &str) -> Result<Vec<Record>, Failure> {
     let client = world.client(story.to)?;
     let body = json!({ "to": [to], "personal_data": false });
-    let answer: Value = rest::submit(client, &format!("/messages/{message}/forward"), &body, None).await?;
+    let answer: Value = rest::submit(client, &format!("/messages/{delivery}/forward"), &body, None).await?;
     let auditor = world.officer("farid")?;
     records(&audit::story(&auditor, text(&answer, "id")).await?)
 }

@@ -203,6 +203,9 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
 
     step("database");
     create_database(&plan.programs.join("chancery-core"), &places.config())?;
+    if !dir.join("data/chancery.db").is_file() {
+        return Err(Failure::new("chancery-core made no database: is it of the same version as this program?"));
+    }
     Ok(places)
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Send {
 pub(crate) struct Reply {
     #[command(flatten)]
     pub(crate) mine: Mine,
-    /// The message or delivery that is answered.
+    /// The delivery that is answered.
     pub(crate) id: String,
     /// The text; `-` reads standard input.
     #[arg(value_name = "FILE", default_value = "-")]
@@ -93,7 +93,7 @@ pub(crate) struct Reply {
 pub(crate) struct Forward {
     #[command(flatten)]
     pub(crate) mine: Mine,
-    /// The message or delivery that is passed on.
+    /// The delivery that is passed on.
     pub(crate) id: String,
     /// A covering text; `-` reads standard input.
     #[arg(value_name = "FILE")]
