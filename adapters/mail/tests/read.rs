@@ -1,12 +1,18 @@
 //! Reading mails that the real GnuPG made.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 #![forbid(unsafe_code)]
 
 mod support;
 
 use chancery_label::{Label, Level};
 use chancery_message::{
-    AssertedLabel, AttachmentContent, LabelSource, Parsed, Precedence, RecipientRole, SignatureEvidence,
+    AssertedLabel, AttachmentContent, LabelSource, Parsed, Precedence, RecipientRole,
+    SignatureEvidence,
 };
 use support::gpg::Gpg;
 use support::mail::{ALICE, INNER, OUTER, World, encrypted_mail, mail, sealed, signed_mail};
@@ -27,7 +33,11 @@ fn a_signed_and_encrypted_mail_is_whole() {
     assert_eq!(read.subject.expose(), "The real subject");
     assert_eq!(read.body.expose(), "The text.\n");
     assert_eq!(read.label, restricted(LabelSource::SioLabel));
-    let SignatureEvidence::Good { fingerprint, signed_at } = &read.signature else {
+    let SignatureEvidence::Good {
+        fingerprint,
+        signed_at,
+    } = &read.signature
+    else {
         panic!("{:?}", read.signature);
     };
     assert_eq!(*fingerprint, alice.fingerprint(ALICE));
@@ -35,7 +45,12 @@ fn a_signed_and_encrypted_mail_is_whole() {
     assert_eq!(read.recipients.len(), 1);
     assert_eq!(read.recipients[0].name, "liaison@gateway.example");
     assert_eq!(read.precedence, Precedence::Routine);
-    assert!(read.external_id.unwrap().expose().starts_with("signed-digest:"));
+    assert!(
+        read.external_id
+            .unwrap()
+            .expose()
+            .starts_with("signed-digest:")
+    );
     assert!(read.attachments.is_empty());
 }
 
@@ -45,11 +60,23 @@ fn the_usual_algorithms_are_read() {
     for algorithm in ["rsa3072", "nistp384", "brainpoolP384r1"] {
         let (world, alice) = World::with_alice(algorithm);
         let armored = alice.must(
-            &["--armor", "-r", GATEWAY, "--encrypt", "--sign", "--digest-algo", "SHA512"],
+            &[
+                "--armor",
+                "-r",
+                GATEWAY,
+                "--encrypt",
+                "--sign",
+                "--digest-algo",
+                "SHA512",
+            ],
             INNER.as_bytes(),
         );
         let read = world.whole(&encrypted_mail(OUTER, &armored));
-        assert!(matches!(read.signature, SignatureEvidence::Good { .. }), "{algorithm}: {:?}", read.signature);
+        assert!(
+            matches!(read.signature, SignatureEvidence::Good { .. }),
+            "{algorithm}: {:?}",
+            read.signature
+        );
     }
 }
 
@@ -102,7 +129,14 @@ fn texts_and_attachments_come_out_as_they_were() {
         --inner--\r\n";
     let raw = mail(&alice, inner);
     let parsed = world
-        .try_read_to(&["liaison@gateway.example", "second@gateway.example", "Liaison@gateway.example"], &raw)
+        .try_read_to(
+            &[
+                "liaison@gateway.example",
+                "second@gateway.example",
+                "Liaison@gateway.example",
+            ],
+            &raw,
+        )
         .unwrap();
     let Parsed::Whole(read) = parsed else {
         panic!("{parsed:?}");
@@ -111,9 +145,19 @@ fn texts_and_attachments_come_out_as_they_were() {
     assert_eq!(read.body.expose(), ".\nFrom the coast\nΕλλάδα");
     assert_eq!(read.precedence, Precedence::Immediate);
     assert_eq!(read.reference.as_ref().unwrap().expose(), "REF 1/2026");
-    assert_eq!(read.in_reply_to.as_ref().unwrap().expose(), "<before@gateway.example>");
-    assert_eq!(read.external_id.as_ref().unwrap().expose(), "<1@agency.example>");
-    let roles: Vec<_> = read.recipients.iter().map(|r| (r.name.as_str(), r.role)).collect();
+    assert_eq!(
+        read.in_reply_to.as_ref().unwrap().expose(),
+        "<before@gateway.example>"
+    );
+    assert_eq!(
+        read.external_id.as_ref().unwrap().expose(),
+        "<1@agency.example>"
+    );
+    let roles: Vec<_> = read
+        .recipients
+        .iter()
+        .map(|r| (r.name.as_str(), r.role))
+        .collect();
     assert_eq!(
         roles,
         [
@@ -121,7 +165,11 @@ fn texts_and_attachments_come_out_as_they_were() {
             ("second@gateway.example", RecipientRole::Copy)
         ]
     );
-    let names: Vec<_> = read.attachments.iter().map(|a| (a.name.expose(), a.media_type.as_str())).collect();
+    let names: Vec<_> = read
+        .attachments
+        .iter()
+        .map(|a| (a.name.expose(), a.media_type.as_str()))
+        .collect();
     assert_eq!(
         names,
         [
@@ -140,7 +188,9 @@ fn texts_and_attachments_come_out_as_they_were() {
 fn the_first_line_may_be_the_label() {
     let (world, alice) = World::with_alice("ed25519");
     let text = |body: &str| {
-        format!("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{body}")
+        format!(
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{body}"
+        )
     };
     let read = world.whole(&mail(
         &alice,
@@ -154,7 +204,11 @@ fn the_first_line_may_be_the_label() {
     let read = world.whole(&mail(&alice, &text("Dear colleague,\r\n")));
     assert_eq!(read.label, AssertedLabel::Absent);
     let read = world.whole(&mail(&alice, &text("SECRET UE/EU SECRET BUT NOT SO\r\n")));
-    assert!(matches!(read.label, AssertedLabel::Invalid { .. }), "{:?}", read.label);
+    assert!(
+        matches!(read.label, AssertedLabel::Invalid { .. }),
+        "{:?}",
+        read.label
+    );
     assert!(read.body.expose().starts_with("SECRET UE"));
 }
 
@@ -183,7 +237,10 @@ fn unlabelled_and_unsigned_mail_is_whole_and_says_so() {
 #[test]
 fn a_hidden_recipient_is_found_and_more_are_bounded() {
     let (world, alice) = World::with_alice("ed25519");
-    let armored = alice.must(&["--armor", "-R", GATEWAY, "--encrypt", "--sign"], INNER.as_bytes());
+    let armored = alice.must(
+        &["--armor", "-R", GATEWAY, "--encrypt", "--sign"],
+        INNER.as_bytes(),
+    );
     let read = world.whole(&encrypted_mail(OUTER, &armored));
     assert!(matches!(read.signature, SignatureEvidence::Good { .. }));
 }
@@ -202,7 +259,10 @@ fn signatures_of_others_prove_nothing() {
     mallory.import(&world.certificate_bytes);
     // PGP-017: the user id is Alice's; the key is not.
     let read = world.whole(&mail(&mallory, INNER));
-    assert_eq!(bad_reason(&read.signature), "it was not made with a key registered for the sender");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "it was not made with a key registered for the sender"
+    );
     // PGP-016: registered for another sender.
     world.register("mallory@agency.example", mallory.export(ALICE));
     let read = world.whole(&mail(&mallory, INNER));
@@ -230,7 +290,10 @@ fn keys_and_signatures_out_of_time_prove_nothing() {
     };
     // PGP-022: expired since it signed.
     let read = world.whole(&seal_at("20261020T000000!", &[]));
-    assert_eq!(bad_reason(&read.signature), "the sender's certificate is expired or revoked now");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "the sender's certificate is expired or revoked now"
+    );
 
     let (world, alice) = World::with_alice("ed25519");
     let seal_at = |time: &str, more: &[&str]| {
@@ -242,14 +305,27 @@ fn keys_and_signatures_out_of_time_prove_nothing() {
     };
     // PGP-021: an hour ahead; a minute is a clock's difference.
     let read = world.whole(&seal_at("20261122T103000!", &[]));
-    assert_eq!(bad_reason(&read.signature), "the signature is dated in the future");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "the signature is dated in the future"
+    );
     let read = world.whole(&seal_at("20261122T093100!", &[]));
-    assert!(matches!(read.signature, SignatureEvidence::Good { .. }), "{:?}", read.signature);
+    assert!(
+        matches!(read.signature, SignatureEvidence::Good { .. }),
+        "{:?}",
+        read.signature
+    );
     // A signature that says its own end.
-    let read = world.whole(&seal_at("20261101T000000!", &["--default-sig-expire", "2026-11-10"]));
+    let read = world.whole(&seal_at(
+        "20261101T000000!",
+        &["--default-sig-expire", "2026-11-10"],
+    ));
     assert_eq!(bad_reason(&read.signature), "the signature is expired");
     let read = world.whole(&seal_at("20261122T092900!", &["--digest-algo", "SHA1"]));
-    assert_eq!(bad_reason(&read.signature), "the signature's algorithms are too weak");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "the signature's algorithms are too weak"
+    );
 }
 
 #[test]
@@ -259,14 +335,21 @@ fn a_revoked_key_proves_nothing() {
     let fingerprint = alice.fingerprint(ALICE);
     let path = alice.file("unused", b"");
     let revocation = std::fs::read_to_string(
-        path.parent().unwrap().join("openpgp-revocs.d").join(format!("{fingerprint}.rev")),
+        path.parent()
+            .unwrap()
+            .join("openpgp-revocs.d")
+            .join(format!("{fingerprint}.rev")),
     )
     .unwrap();
     alice.import(revocation.replace(":-----BEGIN", "-----BEGIN").as_bytes());
     world.directory.known.clear();
     world.register(ALICE, alice.export(ALICE));
     let read = world.whole(&raw);
-    assert!(bad_reason(&read.signature).contains("revoked"), "{:?}", read.signature);
+    assert!(
+        bad_reason(&read.signature).contains("revoked"),
+        "{:?}",
+        read.signature
+    );
 }
 
 #[test]
@@ -293,11 +376,24 @@ fn two_signatures_are_one_too_many() {
     alice.generate("second@agency.example", "ed25519", "never");
     world.register(ALICE, alice.export("second@agency.example"));
     let armored = alice.must(
-        &["--armor", "-r", GATEWAY, "-u", ALICE, "-u", "second@agency.example", "--encrypt", "--sign"],
+        &[
+            "--armor",
+            "-r",
+            GATEWAY,
+            "-u",
+            ALICE,
+            "-u",
+            "second@agency.example",
+            "--encrypt",
+            "--sign",
+        ],
         INNER.as_bytes(),
     );
     let read = world.whole(&encrypted_mail(OUTER, &armored));
-    assert_eq!(bad_reason(&read.signature), "there is more than one signature");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "there is more than one signature"
+    );
 }
 
 #[test]
@@ -328,16 +424,25 @@ fn the_protected_header_wins_or_the_mail_is_held() {
     world.suspicious(&hp("clear"));
     // RFC 9788: lines for old readers are not the text.
     let legacy = INNER
-        .replace("charset=utf-8", "charset=utf-8; hp=\"cipher\"; hp-legacy-display=\"1\"")
+        .replace(
+            "charset=utf-8",
+            "charset=utf-8; hp=\"cipher\"; hp-legacy-display=\"1\"",
+        )
         .replace("\r\n\r\n", "\r\n\r\nSubject: The real subject\r\n\r\n");
-    assert_eq!(world.whole(&mail(&alice, &legacy)).body.expose(), "The text.\n");
+    assert_eq!(
+        world.whole(&mail(&alice, &legacy)).body.expose(),
+        "The text.\n"
+    );
     // The older way (Enigmail): a part for old readers before the text.
     let older = "Content-Type: multipart/mixed; boundary=inner; protected-headers=\"v1\"\r\n\
         Subject: Older\r\nFrom: alice@agency.example\r\n\r\n\
         --inner\r\nContent-Type: text/plain; protected-headers=\"v1\"\r\nContent-Disposition: inline\r\n\r\n\
         Subject: Older\r\n--inner\r\nContent-Type: text/plain\r\n\r\nThe text.\r\n--inner--\r\n";
     let read = world.whole(&mail(&alice, older));
-    assert_eq!((read.subject.expose(), read.body.expose()), ("Older", "The text."));
+    assert_eq!(
+        (read.subject.expose(), read.body.expose()),
+        ("Older", "The text.")
+    );
 }
 
 #[test]
@@ -346,12 +451,25 @@ fn signed_mail_is_read_if_it_is_public() {
     let content = "Content-Type: text/plain\r\nSubject: x\r\n\r\nTLP:CLEAR\r\n\r\nThe text.";
     let raw = signed_mail(&alice, content);
     let read = world.whole(&raw);
-    assert!(matches!(read.signature, SignatureEvidence::Good { .. }), "{:?}", read.signature);
-    let changed = String::from_utf8(raw).unwrap().replace("The text", "The test");
+    assert!(
+        matches!(read.signature, SignatureEvidence::Good { .. }),
+        "{:?}",
+        read.signature
+    );
+    let changed = String::from_utf8(raw)
+        .unwrap()
+        .replace("The text", "The test");
     let read = world.whole(changed.as_bytes());
-    assert_eq!(bad_reason(&read.signature), "the signature does not fit the content or this recipient");
+    assert_eq!(
+        bad_reason(&read.signature),
+        "the signature does not fit the content or this recipient"
+    );
     let classified = content.replace("TLP:CLEAR", "RESTREINT UE/EU RESTRICTED");
-    assert!(world.suspicious(&signed_mail(&alice, &classified)).contains("unencrypted"));
+    assert!(
+        world
+            .suspicious(&signed_mail(&alice, &classified))
+            .contains("unencrypted")
+    );
 }
 
 #[test]
@@ -362,7 +480,11 @@ fn a_signed_part_inside_the_encrypted_one_counts() {
     let inner = signed.replace(OUTER, "");
     let armored = alice.must(&["--armor", "-r", GATEWAY, "--encrypt"], inner.as_bytes());
     let read = world.whole(&encrypted_mail(OUTER, &armored));
-    assert!(matches!(read.signature, SignatureEvidence::Good { .. }), "{:?}", read.signature);
+    assert!(
+        matches!(read.signature, SignatureEvidence::Good { .. }),
+        "{:?}",
+        read.signature
+    );
     assert_eq!(read.label, restricted(LabelSource::FirstLine));
     // Signed again around it: which of the two is meant?
     world.suspicious(&mail(&alice, &inner));

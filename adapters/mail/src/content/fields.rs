@@ -19,7 +19,10 @@ const MAX_DERIVED: usize = 50;
 pub(crate) fn subject(value: Option<&str>) -> Read<String> {
     let text = decode_words(value.unwrap_or_default())?;
     if text.len() > MAX_SUBJECT_BYTES {
-        return Err(Fault::malformed("a subject of more than 998 bytes", rule::LIMITS));
+        return Err(Fault::malformed(
+            "a subject of more than 998 bytes",
+            rule::LIMITS,
+        ));
     }
     if text.chars().any(is_bidi_control) {
         return Err(Fault::suspicious(
@@ -32,16 +35,25 @@ pub(crate) fn subject(value: Option<&str>) -> Read<String> {
 
 /// A message id: `<left@right>`, visible ASCII.
 pub(crate) fn message_id(value: &str) -> Read<&str> {
-    let inner = value.strip_prefix('<').and_then(|value| value.strip_suffix('>'));
+    let inner = value
+        .strip_prefix('<')
+        .and_then(|value| value.strip_suffix('>'));
     let good = inner.is_some_and(|inner| {
         inner.len() <= MAX_ID
-            && inner.split_once('@').is_some_and(|(left, right)| !left.is_empty() && !right.is_empty())
-            && inner.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'\\'))
+            && inner
+                .split_once('@')
+                .is_some_and(|(left, right)| !left.is_empty() && !right.is_empty())
+            && inner
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'\\'))
     });
     if good {
         Ok(value)
     } else {
-        Err(Fault::malformed("a message id that is none", "RFC 5322 section 3.6.4"))
+        Err(Fault::malformed(
+            "a message id that is none",
+            "RFC 5322 section 3.6.4",
+        ))
     }
 }
 
@@ -61,7 +73,12 @@ pub(crate) fn external_id(headers: &Merged<'_>, verified: &Verified) -> Read<Tex
 
 /// The message that this one answers: In-Reply-To, or the last of References.
 pub(crate) fn in_reply_to(headers: &Merged<'_>) -> Read<Option<Text>> {
-    let last = |value: &str| value.split_ascii_whitespace().next_back().map(str::to_owned);
+    let last = |value: &str| {
+        value
+            .split_ascii_whitespace()
+            .next_back()
+            .map(str::to_owned)
+    };
     let id = match (headers.in_reply_to, headers.references) {
         (Some(value), _) => value.split_ascii_whitespace().next().map(str::to_owned),
         (None, Some(value)) => last(value),
@@ -76,7 +93,12 @@ pub(crate) fn precedence(headers: &Merged<'_>) -> Read<Precedence> {
     let Some(value) = headers.precedence else {
         return Ok(Precedence::default());
     };
-    let word = value.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let word = value
+        .split('(')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     Precedence::ALL
         .into_iter()
         .enumerate()
@@ -139,7 +161,10 @@ pub(crate) fn reference(inner: &Entity<'_>) -> Read<Option<Text>> {
     if (1..=69).contains(&text.chars().count()) {
         Ok(Some(Text::new(text)))
     } else {
-        Err(Fault::malformed("a reference that is empty or too long", "RFC 6477 section 3.7"))
+        Err(Fault::malformed(
+            "a reference that is empty or too long",
+            "RFC 6477 section 3.7",
+        ))
     }
 }
 
@@ -152,5 +177,8 @@ fn word<T: std::str::FromStr>(inner: &Entity<'_>, name: &str) -> Read<Option<T>>
 }
 
 fn own(name: &str) -> Fault {
-    Fault::malformed(format!("a {name} field with a value that it may not have"), "product rule: own header fields")
+    Fault::malformed(
+        format!("a {name} field with a value that it may not have"),
+        "product rule: own header fields",
+    )
 }

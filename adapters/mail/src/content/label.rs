@@ -41,7 +41,11 @@ pub(crate) fn assert(inner: &Entity<'_>, body: &str, now: Timestamp) -> Read<Ass
 
 /// Refuses to choose where the outside says another label than the inside:
 /// the field outside, or the subject outside where the inside has its own.
-pub(crate) fn check_outside(outer: &Entity<'_>, inner: &Entity<'_>, asserted: &AssertedLabel) -> Read<()> {
+pub(crate) fn check_outside(
+    outer: &Entity<'_>,
+    inner: &Entity<'_>,
+    asserted: &AssertedLabel,
+) -> Read<()> {
     let conflict = || {
         Fault::suspicious(
             "the label outside the protection is not the one inside",
@@ -58,7 +62,8 @@ pub(crate) fn check_outside(outer: &Entity<'_>, inner: &Entity<'_>, asserted: &A
         // Only the same label is no conflict; as of which day does not matter
         // for a label that was written by a machine.
         let same = inside.is_some_and(|inside| {
-            read.as_ref().is_some_and(|read| read.marking.as_deref() == Some(marking(inside).as_str()))
+            read.as_ref()
+                .is_some_and(|read| read.marking.as_deref() == Some(marking(inside).as_str()))
                 || inner.headers.one("sio-label").ok().flatten() == Some(value)
         });
         if !same {
@@ -69,7 +74,9 @@ pub(crate) fn check_outside(outer: &Entity<'_>, inner: &Entity<'_>, asserted: &A
         && let Some(subject) = outer.headers.one("subject")?
     {
         let markings = found::scan_subject(&decode_words(subject)?);
-        let covered = inside.map_or(markings.is_empty(), |inside| !found::conflicts(inside, &markings));
+        let covered = inside.map_or(markings.is_empty(), |inside| {
+            !found::conflicts(inside, &markings)
+        });
         if !covered {
             return Err(conflict());
         }
@@ -98,7 +105,8 @@ fn options(now: Timestamp) -> Read<ReadOptions> {
 /// The text without its first and last line, where they state this very label:
 /// they are the marking, not the text, and a renderer writes them anew.
 fn without_banners<'a>(body: &'a str, label: &Label, options: &ReadOptions) -> &'a str {
-    let is_banner = |line: &str| matches!(found::first_line(line, options), Some(Ok(read)) if read == *label);
+    let is_banner =
+        |line: &str| matches!(found::first_line(line, options), Some(Ok(read)) if read == *label);
     let mut text = body;
     if let Some((line, rest)) = first(text)
         && is_banner(line)

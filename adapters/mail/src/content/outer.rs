@@ -22,29 +22,47 @@ pub(crate) enum Shape<'t, 'a> {
 
 /// Finds the shape of a message.
 pub(crate) fn shape<'t, 'a>(message: &'t Entity<'a>) -> Read<Shape<'t, 'a>> {
-    let protocol = message.content_type.get("protocol").map(str::to_ascii_lowercase);
-    match (message.content_type.value.as_str(), protocol.as_deref(), message.parts.as_slice()) {
+    let protocol = message
+        .content_type
+        .get("protocol")
+        .map(str::to_ascii_lowercase);
+    match (
+        message.content_type.value.as_str(),
+        protocol.as_deref(),
+        message.parts.as_slice(),
+    ) {
         ("multipart/encrypted", Some("application/pgp-encrypted"), [control, content]) => {
             if control.content_type.value != "application/pgp-encrypted"
                 || control.decoded()?.trim_ascii() != b"Version: 1"
                 || content.content_type.value != "application/octet-stream"
             {
-                return Err(wrong("the parts of the encrypted mail are not as they must be"));
+                return Err(wrong(
+                    "the parts of the encrypted mail are not as they must be",
+                ));
             }
             Ok(Shape::Encrypted(content))
         }
         ("multipart/signed", Some("application/pgp-signature"), [content, signature]) => {
             let micalg = message.content_type.get("micalg").unwrap_or_default();
-            if signature.content_type.value != "application/pgp-signature" || !micalg.starts_with("pgp-") {
-                return Err(wrong("the parts of the signed mail are not as they must be"));
+            if signature.content_type.value != "application/pgp-signature"
+                || !micalg.starts_with("pgp-")
+            {
+                return Err(wrong(
+                    "the parts of the signed mail are not as they must be",
+                ));
             }
             Ok(Shape::Signed { content, signature })
         }
-        ("multipart/encrypted" | "multipart/signed", _, _) => {
-            Err(wrong("the mail is not encrypted or signed by OpenPGP in two parts"))
-        }
-        _ if has_openpgp(message)? => Err(wrong("OpenPGP protects only a part of the mail, or stands in its text")),
-        _ => Err(Fault::suspicious("the mail is not protected by OpenPGP", rule::PROTECTION)),
+        ("multipart/encrypted" | "multipart/signed", _, _) => Err(wrong(
+            "the mail is not encrypted or signed by OpenPGP in two parts",
+        )),
+        _ if has_openpgp(message)? => Err(wrong(
+            "OpenPGP protects only a part of the mail, or stands in its text",
+        )),
+        _ => Err(Fault::suspicious(
+            "the mail is not protected by OpenPGP",
+            rule::PROTECTION,
+        )),
     }
 }
 
@@ -56,7 +74,10 @@ fn wrong(what: &str) -> Fault {
 pub(crate) fn has_openpgp(entity: &Entity<'_>) -> Read<bool> {
     let by_type = matches!(
         entity.content_type.value.as_str(),
-        "multipart/encrypted" | "multipart/signed" | "application/pgp-encrypted" | "application/pgp-signature"
+        "multipart/encrypted"
+            | "multipart/signed"
+            | "application/pgp-encrypted"
+            | "application/pgp-signature"
     );
     if by_type {
         return Ok(true);

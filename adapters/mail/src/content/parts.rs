@@ -5,7 +5,9 @@
 //! choice. HTML alone is refused. Keys that mail programs attach are dropped;
 //! keys change by other ways.
 
-use chancery_message::{Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_BODY_BYTES, Text};
+use chancery_message::{
+    Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_BODY_BYTES, Text,
+};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Read, rule};
@@ -64,24 +66,39 @@ impl Collector {
                     rule::PARTS,
                 ));
             }
-            "multipart/encrypted" | "multipart/signed" | "application/pgp-encrypted" | "application/pgp-signature" => {
-                return Err(Fault::suspicious("OpenPGP parts inside the protected part", rule::PROTECTION));
+            "multipart/encrypted"
+            | "multipart/signed"
+            | "application/pgp-encrypted"
+            | "application/pgp-signature" => {
+                return Err(Fault::suspicious(
+                    "OpenPGP parts inside the protected part",
+                    rule::PROTECTION,
+                ));
             }
             "application/ms-tnef" | "application/vnd.ms-tnef" => {
-                return Err(Fault::malformed("a TNEF part; send attachments as they are", rule::PARTS));
+                return Err(Fault::malformed(
+                    "a TNEF part; send attachments as they are",
+                    rule::PARTS,
+                ));
             }
             "application/pgp-keys" => return Ok(()),
             "message/rfc822" | "message/global" => {}
             _ if matches!(entity.content_type.kind(), "multipart" | "message") => {
-                return Err(Fault::malformed("a kind of part that is not accepted", "RFC 2046 section 5.2"));
+                return Err(Fault::malformed(
+                    "a kind of part that is not accepted",
+                    "RFC 2046 section 5.2",
+                ));
             }
             _ => {}
         }
         self.seen += 1;
         let disposition = entity.disposition()?;
-        let attached = disposition.as_ref().is_some_and(|given| given.value == "attachment");
+        let attached = disposition
+            .as_ref()
+            .is_some_and(|given| given.value == "attachment");
         let given_name = file_name(entity, disposition.as_ref());
-        if kind == "text/plain" && !attached && (top || given_name.is_none()) && self.body.is_none() {
+        if kind == "text/plain" && !attached && (top || given_name.is_none()) && self.body.is_none()
+        {
             self.body = Some(body(entity)?);
             return Ok(());
         }
@@ -89,7 +106,10 @@ impl Collector {
             return Err(if top {
                 Fault::malformed("HTML without plain text; send plain text", rule::PARTS)
             } else {
-                Fault::suspicious("HTML to be shown in the message; send plain text alone", rule::PARTS)
+                Fault::suspicious(
+                    "HTML to be shown in the message; send plain text alone",
+                    rule::PARTS,
+                )
             });
         }
         self.attach(entity, given_name.as_deref())
@@ -109,11 +129,17 @@ impl Collector {
             format!("attachment-{}.{extension}", self.seen)
         });
         if name.eq_ignore_ascii_case("winmail.dat") {
-            return Err(Fault::malformed("a TNEF part; send attachments as they are", rule::PARTS));
+            return Err(Fault::malformed(
+                "a TNEF part; send attachments as they are",
+                rule::PARTS,
+            ));
         }
         let media_type = entity.content_type.value.clone();
         if media_type.len() > 127 {
-            return Err(Fault::malformed("a media type of more than 127 characters", rule::MIME));
+            return Err(Fault::malformed(
+                "a media type of more than 127 characters",
+                rule::MIME,
+            ));
         }
         self.attachments.push(Attachment {
             name: Text::new(name),
@@ -135,15 +161,30 @@ fn file_name(entity: &Entity<'_>, disposition: Option<&Parameters>) -> Option<St
 fn body(entity: &Entity<'_>) -> Read<Zeroizing<String>> {
     let octets = Zeroizing::new(entity.decoded()?);
     if octets.len() > MAX_BODY_BYTES {
-        return Err(Fault::malformed("a text of more than 1 MiB; attach it", rule::LIMITS));
+        return Err(Fault::malformed(
+            "a text of more than 1 MiB; attach it",
+            rule::LIMITS,
+        ));
     }
     if has_block(&octets) {
-        return Err(Fault::suspicious("an OpenPGP block in the text", rule::PROTECTION));
+        return Err(Fault::suspicious(
+            "an OpenPGP block in the text",
+            rule::PROTECTION,
+        ));
     }
-    let text = Zeroizing::new(charset::decode(&octets, entity.content_type.get("charset"))?);
+    let text = Zeroizing::new(charset::decode(
+        &octets,
+        entity.content_type.get("charset"),
+    )?);
     let mut text = Zeroizing::new(text.replace("\r\n", "\n"));
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\u{c}')) {
-        return Err(Fault::malformed("control characters in the text", rule::PARTS));
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\u{c}'))
+    {
+        return Err(Fault::malformed(
+            "control characters in the text",
+            rule::PARTS,
+        ));
     }
     // RFC 9788 section 5.2.2: lines for old readers that repeat the header.
     if entity.content_type.get("hp-legacy-display") == Some("1")

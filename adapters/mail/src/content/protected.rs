@@ -35,7 +35,11 @@ pub(crate) fn merge<'a>(
     let hp = inner.content_type.get("hp").map(str::to_ascii_lowercase);
     match (hp.as_deref(), encrypted) {
         (None, _) | (Some("cipher"), true) | (Some("clear"), false) => {}
-        _ => return Err(differs("the header protection is not the one that the mail says")),
+        _ => {
+            return Err(differs(
+                "the header protection is not the one that the mail says",
+            ));
+        }
     }
     if let Some(from) = inner.headers.one("from")?
         && address::one("From", from)?.to_lowercase() != sender.to_lowercase()
@@ -55,8 +59,16 @@ pub(crate) fn merge<'a>(
     };
     Ok(Merged {
         subject: either("subject")?,
-        to: if recipients_protected { to } else { outer.headers.one("to")? },
-        cc: if recipients_protected { cc } else { outer.headers.one("cc")? },
+        to: if recipients_protected {
+            to
+        } else {
+            outer.headers.one("to")?
+        },
+        cc: if recipients_protected {
+            cc
+        } else {
+            outer.headers.one("cc")?
+        },
         in_reply_to: either("in-reply-to")?,
         references: either("references")?,
         precedence: either("mmhs-primary-precedence")?,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chancery_hsm_api::PgpDecryption;
 use chancery_label::Level;
 use chancery_message::{
-    AssertedLabel, Inbound, Intent, Operation, Parsed, RecipientRole, RequestedRecipient, Submission, Text, Timestamp,
+    AssertedLabel, Inbound, Intent, Operation, Parsed, RecipientRole, RequestedRecipient,
+    Submission, Text, Timestamp,
 };
 use chancery_pipeline::ports::SenderCertificates;
 
@@ -37,7 +38,9 @@ pub struct ReadKeys<'a> {
 
 impl std::fmt::Debug for ReadKeys<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadKeys").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("ReadKeys")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,12 +79,27 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
     let (octets, verified, encrypted) = match shape(&outer)? {
         Shape::Encrypted(part) => {
             let message = armor::open(&part.decoded()?, sequoia_openpgp::armor::Kind::Message)?;
-            let opened = open::open(&message, keys.certificate, keys.decrypt, &registered, keys.now)?;
+            let opened = open::open(
+                &message,
+                keys.certificate,
+                keys.decrypt,
+                &registered,
+                keys.now,
+            )?;
             (opened.plaintext, opened.verified, true)
         }
         Shape::Signed { content, signature } => {
-            let signature = armor::open(&signature.decoded()?, sequoia_openpgp::armor::Kind::Signature)?;
-            let verified = verify::detached(&signature, content.raw, keys.certificate, &registered, keys.now)?;
+            let signature = armor::open(
+                &signature.decoded()?,
+                sequoia_openpgp::armor::Kind::Signature,
+            )?;
+            let verified = verify::detached(
+                &signature,
+                content.raw,
+                keys.certificate,
+                &registered,
+                keys.now,
+            )?;
             (content.raw.to_vec().into(), verified, false)
         }
     };
@@ -135,9 +153,21 @@ fn check_outside(outer: &Entity<'_>) -> Read<Address> {
     fields::message_id(headers.needed("message-id")?)?;
     let version = headers.needed("mime-version")?;
     if version.split('(').next().map(str::trim) != Some("1.0") {
-        return Err(Fault::malformed("a MIME-Version other than 1.0", "RFC 2045 section 4"));
+        return Err(Fault::malformed(
+            "a MIME-Version other than 1.0",
+            "RFC 2045 section 4",
+        ));
     }
-    for name in ["sender", "reply-to", "to", "cc", "bcc", "subject", "in-reply-to", "references"] {
+    for name in [
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "in-reply-to",
+        "references",
+    ] {
         headers.one(name)?;
     }
     for name in ["sender", "reply-to", "to", "cc"] {
@@ -146,7 +176,10 @@ fn check_outside(outer: &Entity<'_>) -> Read<Address> {
         }
     }
     if headers.all("received").count() > MAX_HOPS {
-        return Err(Fault::malformed("more than 100 hops: a loop", "RFC 5321 section 6.3"));
+        return Err(Fault::malformed(
+            "more than 100 hops: a loop",
+            "RFC 5321 section 6.3",
+        ));
     }
     Ok(sender)
 }
@@ -163,12 +196,19 @@ fn signed_inside<'t, 'a>(
         return Ok((whole, verified));
     }
     if verified != Verified::absent() {
-        return Err(Fault::suspicious("a signed part inside a signed message", rule::PROTECTION));
+        return Err(Fault::suspicious(
+            "a signed part inside a signed message",
+            rule::PROTECTION,
+        ));
     }
     match shape(whole)? {
         Shape::Signed { content, signature } => {
-            let signature = armor::open(&signature.decoded()?, sequoia_openpgp::armor::Kind::Signature)?;
-            let verified = verify::detached(&signature, content.raw, keys.certificate, sender, keys.now)?;
+            let signature = armor::open(
+                &signature.decoded()?,
+                sequoia_openpgp::armor::Kind::Signature,
+            )?;
+            let verified =
+                verify::detached(&signature, content.raw, keys.certificate, sender, keys.now)?;
             Ok((content, verified))
         }
         Shape::Encrypted(_) => Err(Fault::suspicious("encrypted twice", rule::PROTECTION)),
@@ -183,14 +223,22 @@ fn envelope(inbound: &Inbound, domains: &[String]) -> Read<Vec<String>> {
         let address = Address::parse(text, false)
             .ok()
             .filter(|address| domains.contains(&address.domain().to_ascii_lowercase()))
-            .ok_or_else(|| Fault::malformed("an envelope recipient that is not of this gateway", "RFC 5321"))?;
+            .ok_or_else(|| {
+                Fault::malformed(
+                    "an envelope recipient that is not of this gateway",
+                    "RFC 5321",
+                )
+            })?;
         let name = address.to_lowercase();
         if seen.insert(name.clone()) {
             all.push(name);
         }
     }
     if all.is_empty() || all.len() > chancery_message::MAX_RECIPIENTS {
-        return Err(Fault::malformed("no envelope recipient, or more than 100", rule::LIMITS));
+        return Err(Fault::malformed(
+            "no envelope recipient, or more than 100",
+            rule::LIMITS,
+        ));
     }
     Ok(all)
 }
@@ -198,7 +246,10 @@ fn envelope(inbound: &Inbound, domains: &[String]) -> Read<Vec<String>> {
 /// The envelope's recipients with their roles. Where the sender protected the
 /// list of recipients, nobody else may be in the envelope: whoever carried
 /// the message could have put him there.
-fn recipients(envelope: Vec<String>, headers: &protected::Merged<'_>) -> Read<Vec<RequestedRecipient>> {
+fn recipients(
+    envelope: Vec<String>,
+    headers: &protected::Merged<'_>,
+) -> Read<Vec<RequestedRecipient>> {
     let of = |name: &'static str, value: Option<&str>| -> Read<BTreeSet<String>> {
         let all = value.map_or(Ok(Vec::new()), |value| address::list(name, value))?;
         Ok(all.iter().map(Address::to_lowercase).collect())

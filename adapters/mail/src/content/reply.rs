@@ -20,9 +20,10 @@ const MAX_TEXT: usize = 300;
 pub fn reply(outcome: &Outcome) -> Reply {
     match outcome {
         Outcome::Accepted(verdicts) | Outcome::Checked(verdicts) => accepted(verdicts),
-        Outcome::Quarantined { message, reason } => {
-            whole(250, &format!("2.0.0 held for an officer as {message}: {reason}"))
-        }
+        Outcome::Quarantined { message, reason } => whole(
+            250,
+            &format!("2.0.0 held for an officer as {message}: {reason}"),
+        ),
         Outcome::Refused(refusal) => refused(refusal),
         // Not answers to mail: nothing may be taken for accepted.
         Outcome::Uploaded { .. }
@@ -37,14 +38,27 @@ pub fn reply(outcome: &Outcome) -> Reply {
 
 fn accepted(verdicts: &Verdicts) -> Reply {
     let reference = verdicts.registration.as_deref().unwrap_or("checked");
-    let each: Vec<_> = verdicts.recipients.iter().map(|verdict| line(verdict, reference)).collect();
+    let each: Vec<_> = verdicts
+        .recipients
+        .iter()
+        .map(|verdict| line(verdict, reference))
+        .collect();
     let denied = each.iter().filter(|(code, _)| *code >= 500).count();
     let mut reply = if denied == each.len() {
-        let reason = verdicts.recipients.first().map_or("", |verdict| verdict.reason.as_str());
-        whole(550, &format!("5.7.0 not released to any recipient: {reason}"))
+        let reason = verdicts
+            .recipients
+            .first()
+            .map_or("", |verdict| verdict.reason.as_str());
+        whole(
+            550,
+            &format!("5.7.0 not released to any recipient: {reason}"),
+        )
     } else if denied > 0 {
         let all = each.len();
-        whole(250, &format!("2.0.0 accepted as {reference}; not released to {denied} of {all} recipients"))
+        whole(
+            250,
+            &format!("2.0.0 accepted as {reference}; not released to {denied} of {all} recipients"),
+        )
     } else {
         whole(250, &format!("2.0.0 accepted as {reference}"))
     };
@@ -55,8 +69,17 @@ fn accepted(verdicts: &Verdicts) -> Reply {
 fn line(verdict: &RecipientVerdict, reference: &str) -> (u16, String) {
     match verdict.verdict {
         Verdict::Permit => (250, clean(&format!("2.0.0 accepted as {reference}"))),
-        Verdict::Review => (250, clean(&format!("2.0.0 held for an officer as {reference}: {}", verdict.reason))),
-        Verdict::Deny => (550, clean(&format!("5.7.0 not released: {}", verdict.reason))),
+        Verdict::Review => (
+            250,
+            clean(&format!(
+                "2.0.0 held for an officer as {reference}: {}",
+                verdict.reason
+            )),
+        ),
+        Verdict::Deny => (
+            550,
+            clean(&format!("5.7.0 not released: {}", verdict.reason)),
+        ),
     }
 }
 
@@ -117,7 +140,11 @@ mod tests {
         let ReplyBody::Whole(body) = reply.body else {
             panic!("one line was expected");
         };
-        (reply.status, String::from_utf8(body.to_vec()).unwrap(), reply.per_recipient)
+        (
+            reply.status,
+            String::from_utf8(body.to_vec()).unwrap(),
+            reply.per_recipient,
+        )
     }
 
     #[test]
@@ -127,14 +154,26 @@ mod tests {
         let review = || verdict(Verdict::Review, "an officer must look");
         let (code, line, each) = of(vec![permit(), review()]);
         assert_eq!((code, line.as_str()), (250, "2.0.0 accepted as 2026/7"));
-        assert_eq!(each[1].1, "2.0.0 held for an officer as 2026/7: an officer must look");
+        assert_eq!(
+            each[1].1,
+            "2.0.0 held for an officer as 2026/7: an officer must look"
+        );
         let (code, line, each) = of(vec![permit(), deny()]);
         assert_eq!(code, 250);
         assert!(line.ends_with("not released to 1 of 2 recipients"));
-        assert_eq!(each[1], (550, "5.7.0 not released: no agreement covers this".to_owned()));
+        assert_eq!(
+            each[1],
+            (
+                550,
+                "5.7.0 not released: no agreement covers this".to_owned()
+            )
+        );
         let (code, line, _) = of(vec![deny(), deny()]);
         assert_eq!(code, 550);
-        assert_eq!(line, "5.7.0 not released to any recipient: no agreement covers this");
+        assert_eq!(
+            line,
+            "5.7.0 not released to any recipient: no agreement covers this"
+        );
     }
 
     #[test]
@@ -143,7 +182,9 @@ mod tests {
             let refusal = Refusal::new(kind, "not so\r\n250 ok \u{e9}");
             let (code, line, each) = text(reply(&Outcome::Refused(refusal)));
             assert_eq!(code, kind.smtp_status().0);
-            assert!(line.starts_with(kind.smtp_status().1) && !line.contains('\n') && line.is_ascii());
+            assert!(
+                line.starts_with(kind.smtp_status().1) && !line.contains('\n') && line.is_ascii()
+            );
             assert!(each.is_empty());
         }
         let held = Outcome::Quarantined {
@@ -152,6 +193,9 @@ mod tests {
         };
         let (code, line, _) = text(reply(&held));
         assert_eq!(code, 250);
-        assert!(line.starts_with("2.0.0 held for an officer as 01010101-"), "{line}");
+        assert!(
+            line.starts_with("2.0.0 held for an officer as 01010101-"),
+            "{line}"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! The real GnuPG, each with a home of its own, at a fixed time.
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -25,7 +27,12 @@ impl Gpg {
             found.is_ok_and(|output| output.status.success()),
             "these tests need GnuPG: install the package `gnupg`"
         );
-        let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
+        // In /tmp: the path of an agent's socket may have 108 octets at most.
+        let home = tempfile::Builder::new()
+            .prefix("gpg")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in("/tmp")
+            .unwrap();
         Self { home }
     }
 
@@ -87,7 +94,14 @@ impl Gpg {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("GNUPGHOME", self.home.path())
-            .args(["--batch", "--yes", "--no-tty", "--quiet", "--trust-model", "always"])
+            .args([
+                "--batch",
+                "--yes",
+                "--no-tty",
+                "--quiet",
+                "--trust-model",
+                "always",
+            ])
             .args(["--pinentry-mode", "loopback", "--passphrase", ""])
             .args(["--faked-system-time", time])
             .arg("--status-file")
@@ -110,7 +124,8 @@ impl Gpg {
             stderr,
         } = child.wait_with_output().unwrap();
         writer.join().unwrap();
-        let mut text = std::fs::read_to_string(&status).unwrap_or_default();
+        let octets = std::fs::read(&status).unwrap_or_default();
+        let mut text = String::from_utf8_lossy(&octets).into_owned();
         text.push_str(&String::from_utf8_lossy(&stderr));
         Answer {
             good: code.success(),

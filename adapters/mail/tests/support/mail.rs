@@ -63,7 +63,11 @@ impl World {
     }
 
     pub(crate) fn register(&mut self, address: &str, certificate: Vec<u8>) {
-        self.directory.known.entry(address.to_owned()).or_default().push(certificate);
+        self.directory
+            .known
+            .entry(address.to_owned())
+            .or_default()
+            .push(certificate);
     }
 
     pub(crate) fn try_read(&self, raw: &[u8]) -> Result<Parsed, Unavailable> {
@@ -146,7 +150,9 @@ pub(crate) fn sealed(gpg: &Gpg, inner: &[u8]) -> Vec<u8> {
 /// Lines ended by CRLF, as mail has them.
 pub(crate) fn crlf(text: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(text.to_vec()).unwrap();
-    text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes()
+    text.replace("\r\n", "\n")
+        .replace('\n', "\r\n")
+        .into_bytes()
 }
 
 /// Wraps an armored message (RFC 3156 section 4).
@@ -172,7 +178,10 @@ pub(crate) fn mail(gpg: &Gpg, inner: &str) -> Vec<u8> {
 
 /// A signed mail (RFC 3156 section 5).
 pub(crate) fn signed_mail(gpg: &Gpg, content: &str) -> Vec<u8> {
-    let signature = gpg.must(&["--armor", "--detach-sign", "--digest-algo", "SHA256"], content.as_bytes());
+    let signature = gpg.must(
+        &["--armor", "--detach-sign", "--digest-algo", "SHA256"],
+        content.as_bytes(),
+    );
     let mut mail = format!(
         "{OUTER}Content-Type: multipart/signed; protocol=\"application/pgp-signature\";\r\n \
          micalg=pgp-sha256; boundary=\"limit\"\r\n\r\n--limit\r\n{content}\r\n--limit\r\n\

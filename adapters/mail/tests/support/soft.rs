@@ -51,7 +51,11 @@ impl SoftKeys {
 
     fn gone(&self) -> Result<(), KeyError> {
         if self.broken {
-            return Err(KeyError::new(KeyErrorKind::DeviceLost, "a test", "no token"));
+            return Err(KeyError::new(
+                KeyErrorKind::DeviceLost,
+                "a test",
+                "no token",
+            ));
         }
         Ok(())
     }
@@ -88,7 +92,11 @@ impl PublicKeys for SoftKeys {
                 let point = self.decryption.public_key().to_encoded_point(false);
                 Ok(point.as_bytes().to_vec())
             }
-            _ => Err(KeyError::new(KeyErrorKind::Unknown, "a test", "no such key")),
+            _ => Err(KeyError::new(
+                KeyErrorKind::Unknown,
+                "a test",
+                "no such key",
+            )),
         }
     }
 }

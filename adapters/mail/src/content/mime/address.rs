@@ -9,7 +9,10 @@ pub(crate) fn one(field: &str, value: &str) -> Read<Address> {
     let mut all = list(field, value)?;
     match (all.pop(), all.is_empty()) {
         (Some(address), true) => Ok(address),
-        _ => Err(Fault::malformed(format!("the {field} field has not exactly one address"), rule::ADDRESS)),
+        _ => Err(Fault::malformed(
+            format!("the {field} field has not exactly one address"),
+            rule::ADDRESS,
+        )),
     }
 }
 
@@ -29,17 +32,22 @@ pub(crate) fn list(field: &str, value: &str) -> Read<Vec<Address>> {
             return Err(bad("has an empty address, or too many"));
         }
         let address = match text.strip_suffix('>') {
-            None if text.contains(['<', '"', '(']) => return Err(bad("has an address with more around it")),
+            None if text.contains(['<', '"', '(']) => {
+                return Err(bad("has an address with more around it"));
+            }
             None => text,
             Some(before) => {
-                let (name, address) = before.rsplit_once('<').ok_or_else(|| bad("has `>` without `<`"))?;
+                let (name, address) = before
+                    .rsplit_once('<')
+                    .ok_or_else(|| bad("has `>` without `<`"))?;
                 if !is_display_name(name.trim()) {
                     return Err(bad("has a display name that could be read in two ways"));
                 }
                 address
             }
         };
-        let address = Address::parse(address, true).map_err(|fault| bad(&format!("is not accepted: {fault}")))?;
+        let address = Address::parse(address, true)
+            .map_err(|fault| bad(&format!("is not accepted: {fault}")))?;
         all.push(address);
     }
     Ok(all)

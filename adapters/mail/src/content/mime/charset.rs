@@ -30,7 +30,10 @@ pub(crate) fn decode(octets: &[u8], charset: Option<&str>) -> Read<String> {
     let text = match charset.as_str() {
         "us-ascii" | "ascii" if octets.is_ascii() => String::from_utf8_lossy(octets).into_owned(),
         "us-ascii" | "ascii" => {
-            return Err(Fault::malformed("octets beyond ASCII without a charset for them", rule::CHARSET));
+            return Err(Fault::malformed(
+                "octets beyond ASCII without a charset for them",
+                rule::CHARSET,
+            ));
         }
         "utf-8" | "utf8" => std::str::from_utf8(octets)
             .map_err(|_| Fault::malformed("text that is not valid UTF-8", rule::CHARSET))?
@@ -40,10 +43,18 @@ pub(crate) fn decode(octets: &[u8], charset: Option<&str>) -> Read<String> {
                 .ok_or_else(|| Fault::malformed("a charset without decoder", rule::CHARSET))?;
             decoder(octets)
         }
-        _ => return Err(Fault::malformed("a charset that is not accepted; send UTF-8", rule::CHARSET)),
+        _ => {
+            return Err(Fault::malformed(
+                "a charset that is not accepted; send UTF-8",
+                rule::CHARSET,
+            ));
+        }
     };
     if text.chars().any(is_no_character) {
-        return Err(Fault::malformed("text with characters that do not exist", rule::CHARSET));
+        return Err(Fault::malformed(
+            "text with characters that do not exist",
+            rule::CHARSET,
+        ));
     }
     Ok(text)
 }

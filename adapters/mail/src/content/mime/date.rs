@@ -3,8 +3,9 @@
 
 use crate::content::fault::{Fault, Read, rule};
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Accepts `[day-name ","] day month year hh:mm[:ss] zone`, one short comment
@@ -41,7 +42,9 @@ fn is_date(text: &str) -> bool {
     let clock: Vec<&str> = time.split(':').collect();
     let time = match clock.as_slice() {
         [hour, minute] => number(hour, 2, 23) && number(minute, 2, 59),
-        [hour, minute, second] => number(hour, 2, 23) && number(minute, 2, 59) && number(second, 2, 60),
+        [hour, minute, second] => {
+            number(hour, 2, 23) && number(minute, 2, 59) && number(second, 2, 60)
+        }
         _ => false,
     };
     let zone = match zone.split_at_checked(1) {

@@ -30,7 +30,10 @@ impl Encoding {
             Some("8bit") => Ok(Self::Eight),
             Some("quoted-printable") => Ok(Self::Quoted),
             Some("base64") => Ok(Self::Base64),
-            _ => Err(Fault::malformed("a content transfer encoding that is not accepted", rule::ENCODING)),
+            _ => Err(Fault::malformed(
+                "a content transfer encoding that is not accepted",
+                rule::ENCODING,
+            )),
         }
     }
 
@@ -64,9 +67,12 @@ fn base64_lines(body: &[u8]) -> Read<Vec<u8>> {
 
 /// base64 without line ends; padding needed, trailing bits zero.
 pub(crate) fn base64(text: &[u8]) -> Read<Vec<u8>> {
-    STANDARD
-        .decode(text)
-        .map_err(|_| Fault::malformed("base64 with other characters, or wrongly ended", rule::ENCODING))
+    STANDARD.decode(text).map_err(|_| {
+        Fault::malformed(
+            "base64 with other characters, or wrongly ended",
+            rule::ENCODING,
+        )
+    })
 }
 
 /// The Q encoding of an encoded word.
@@ -96,7 +102,9 @@ fn quoted_printable(body: &[u8]) -> Read<Vec<u8>> {
             None => (line, false),
         };
         if matches!(rest.last(), Some(b' ' | b'\t')) {
-            return Err(bad_quoted("white space at the end of a quoted-printable line"));
+            return Err(bad_quoted(
+                "white space at the end of a quoted-printable line",
+            ));
         }
         let mut soft = false;
         while let Some((&octet, after)) = rest.split_first() {
@@ -109,7 +117,11 @@ fn quoted_printable(body: &[u8]) -> Read<Vec<u8>> {
                     rest = after;
                 }
                 b'\t' | b' '..=b'~' => out.push(octet),
-                _ => return Err(bad_quoted("a quoted-printable line with octets that must be encoded")),
+                _ => {
+                    return Err(bad_quoted(
+                        "a quoted-printable line with octets that must be encoded",
+                    ));
+                }
             }
         }
         if ended && !soft {
@@ -124,7 +136,11 @@ fn bad_quoted(what: &str) -> Fault {
 }
 
 fn hex(rest: &[u8]) -> Read<(u8, &[u8])> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let digit = |octet: u8| {
+        char::from(octet)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     match rest {
         [high, low, after @ ..] => match (digit(*high), digit(*low)) {
             (Some(high), Some(low)) => Ok((high << 4 | low, after)),
@@ -141,7 +157,10 @@ mod tests {
     #[test]
     fn encodings_are_decoded() {
         let quoted = Encoding::parse(Some("Quoted-Printable")).unwrap();
-        assert_eq!(quoted.decode(b"a=3D=\r\nb\r\n=C3=a9").unwrap(), "a=b\r\né".as_bytes());
+        assert_eq!(
+            quoted.decode(b"a=3D=\r\nb\r\n=C3=a9").unwrap(),
+            "a=b\r\né".as_bytes()
+        );
         let base64 = Encoding::parse(Some("BASE64")).unwrap();
         assert_eq!(base64.decode(b"aGVs\r\nbG8=\r\n").unwrap(), b"hello");
         assert_eq!(base64.decode(b"").unwrap(), b"");
@@ -151,10 +170,24 @@ mod tests {
 
     #[test]
     fn ambiguous_encodings_are_refused() {
-        for body in [&b"aGVsbG8=aGVs"[..], b"aGVs bG8=", b"aGVsbG8", b"aGVs*G8=", b"aGVsbG9=", b"a"] {
+        for body in [
+            &b"aGVsbG8=aGVs"[..],
+            b"aGVs bG8=",
+            b"aGVsbG8",
+            b"aGVs*G8=",
+            b"aGVsbG9=",
+            b"a",
+        ] {
             assert!(Encoding::Base64.decode(body).is_err(), "{body:?}");
         }
-        for body in [&b"a \r\n"[..], b"=4", b"=G0", b"\xff", b"a=20\t\r\nb", b"\x07"] {
+        for body in [
+            &b"a \r\n"[..],
+            b"=4",
+            b"=G0",
+            b"\xff",
+            b"a=20\t\r\nb",
+            b"\x07",
+        ] {
             assert!(Encoding::Quoted.decode(body).is_err(), "{body:?}");
         }
         assert!(Encoding::Seven.decode(b"\xff").is_err());

@@ -28,7 +28,10 @@ pub(crate) struct Entity<'a> {
 impl Entity<'_> {
     /// Its disposition: none, `inline` or `attachment`, with the file name.
     pub(crate) fn disposition(&self) -> Read<Option<Parameters>> {
-        self.headers.one("content-disposition")?.map(Parameters::parse).transpose()
+        self.headers
+            .one("content-disposition")?
+            .map(Parameters::parse)
+            .transpose()
     }
 
     /// Its body, decoded.
@@ -84,7 +87,10 @@ fn part<'a>(raw: &'a [u8], at: usize, depth: usize, budget: &mut Budget) -> Read
         parts: Vec::new(),
     };
     if matches!(entity.content_type.kind(), "multipart" | "message") && !encoding.is_identity() {
-        return Err(Fault::malformed("an encoded multipart or message", "RFC 2045 section 6.4"));
+        return Err(Fault::malformed(
+            "an encoded multipart or message",
+            "RFC 2045 section 6.4",
+        ));
     }
     if entity.is_multipart() {
         if depth >= MAX_DEPTH {
@@ -106,15 +112,22 @@ fn boundary(content_type: &Parameters, budget: &mut Budget) -> Read<String> {
         .get("boundary")
         .ok_or_else(|| Fault::malformed("a multipart without boundary", rule::MULTIPART))?;
     let good = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
-    if !(1..=70).contains(&boundary.len()) || boundary.ends_with(' ') || !boundary.bytes().all(good) {
-        return Err(Fault::malformed("a boundary with other characters than it may have", rule::MULTIPART));
+    if !(1..=70).contains(&boundary.len()) || boundary.ends_with(' ') || !boundary.bytes().all(good)
+    {
+        return Err(Fault::malformed(
+            "a boundary with other characters than it may have",
+            rule::MULTIPART,
+        ));
     }
     let clash = budget
         .boundaries
         .iter()
         .any(|other| other.starts_with(boundary) || boundary.starts_with(other.as_str()));
     if clash {
-        return Err(Fault::malformed("two boundaries that could be taken for each other", rule::MULTIPART));
+        return Err(Fault::malformed(
+            "two boundaries that could be taken for each other",
+            rule::MULTIPART,
+        ));
     }
     budget.boundaries.push(boundary.to_owned());
     Ok(boundary.to_owned())
@@ -135,7 +148,10 @@ fn split<'a>(body: &'a [u8], boundary: &str) -> Read<Vec<(usize, &'a [u8])>> {
             if text.unwrap_or(line).is_empty() {
                 continue;
             }
-            return Err(Fault::malformed("text after the last part", rule::MULTIPART));
+            return Err(Fault::malformed(
+                "text after the last part",
+                rule::MULTIPART,
+            ));
         }
         let Some(after) = line
             .strip_prefix(b"--")
@@ -153,11 +169,19 @@ fn split<'a>(body: &'a [u8], boundary: &str) -> Read<Vec<(usize, &'a [u8])>> {
         match after {
             b"\r\n" => begun = Some(at),
             b"--\r\n" | b"--" if begun.is_some() => closed = true,
-            _ => return Err(Fault::malformed("a delimiter that is ambiguous", rule::MULTIPART)),
+            _ => {
+                return Err(Fault::malformed(
+                    "a delimiter that is ambiguous",
+                    rule::MULTIPART,
+                ));
+            }
         }
     }
     if !closed {
-        return Err(Fault::malformed("a multipart without its last delimiter", rule::MULTIPART));
+        return Err(Fault::malformed(
+            "a multipart without its last delimiter",
+            rule::MULTIPART,
+        ));
     }
     Ok(parts)
 }
@@ -176,7 +200,8 @@ mod tests {
 
     #[test]
     fn parts_are_found() {
-        let parts = parsed("--b\r\n\r\none\r\n--b\r\nX: y\r\n\r\ntwo\r\n\r\n--b--\r\n\r\n").unwrap();
+        let parts =
+            parsed("--b\r\n\r\none\r\n--b\r\nX: y\r\n\r\ntwo\r\n\r\n--b--\r\n\r\n").unwrap();
         assert_eq!(parts, [b"one".to_vec(), b"two\r\n".to_vec()]);
         let empty = parsed("--b\r\n\r\n\r\n--b--").unwrap();
         assert_eq!(empty, [b"".to_vec()]);
@@ -218,7 +243,9 @@ mod tests {
     fn depth_and_number_are_bounded() {
         let mut raw = String::new();
         for depth in 0..10_000 {
-            raw.push_str(&format!("Content-Type: multipart/mixed; boundary=x{depth}x\r\n\r\n--x{depth}x\r\n"));
+            raw.push_str(&format!(
+                "Content-Type: multipart/mixed; boundary=x{depth}x\r\n\r\n--x{depth}x\r\n"
+            ));
         }
         assert!(parse(raw.as_bytes()).is_err());
         let many = format!("{MIXED}{}--b--\r\n", "--b\r\n\r\nx\r\n".repeat(201));

@@ -24,7 +24,10 @@ impl Headers {
         let mut found = self.all(name);
         let first = found.next();
         if found.next().is_some() {
-            return Err(Fault::malformed(format!("more than one {name} field"), rule::FIELDS));
+            return Err(Fault::malformed(
+                format!("more than one {name} field"),
+                rule::FIELDS,
+            ));
         }
         Ok(first)
     }
@@ -66,7 +69,10 @@ pub(crate) fn check_lines(raw: &[u8]) -> Read<()> {
             return Err(Fault::malformed("a NUL octet", rule::LINES));
         }
         if text.len() > MAX_LINE {
-            return Err(Fault::malformed("a line of more than 998 octets", rule::LINES));
+            return Err(Fault::malformed(
+                "a line of more than 998 octets",
+                rule::LINES,
+            ));
         }
     }
     Ok(())
@@ -81,7 +87,10 @@ pub(crate) fn split(raw: &[u8]) -> Read<(Headers, usize)> {
     for line in raw.split_inclusive(|&octet| octet == b'\n') {
         at += line.len();
         if at > MAX_HEADER_BYTES {
-            return Err(Fault::malformed("a header of more than 64 KiB", rule::LIMITS));
+            return Err(Fault::malformed(
+                "a header of more than 64 KiB",
+                rule::LIMITS,
+            ));
         }
         let Some(text) = line.strip_suffix(b"\r\n") else {
             return Err(Fault::malformed("a header without an end", rule::FIELDS));
@@ -92,10 +101,16 @@ pub(crate) fn split(raw: &[u8]) -> Read<(Headers, usize)> {
         }
         if matches!(text.first(), Some(b' ' | b'\t')) {
             let Some((_, value)) = &mut current else {
-                return Err(Fault::malformed("the header begins with a folded line", rule::FIELDS));
+                return Err(Fault::malformed(
+                    "the header begins with a folded line",
+                    rule::FIELDS,
+                ));
             };
             if text.iter().all(|octet| matches!(octet, b' ' | b'\t')) {
-                return Err(Fault::malformed("a folded line of white space only", rule::FIELDS));
+                return Err(Fault::malformed(
+                    "a folded line of white space only",
+                    rule::FIELDS,
+                ));
             }
             value.extend_from_slice(text);
             continue;
@@ -103,16 +118,25 @@ pub(crate) fn split(raw: &[u8]) -> Read<(Headers, usize)> {
         push(&mut fields, current.take())?;
         let colon = text.iter().position(|&octet| octet == b':');
         let Some((name, value)) = colon.and_then(|colon| text.split_at_checked(colon)) else {
-            return Err(Fault::malformed("a header line that is no field", rule::FIELDS));
+            return Err(Fault::malformed(
+                "a header line that is no field",
+                rule::FIELDS,
+            ));
         };
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) || name.len() > 76 {
-            return Err(Fault::malformed("a field name with other than letters", rule::FIELDS));
+            return Err(Fault::malformed(
+                "a field name with other than letters",
+                rule::FIELDS,
+            ));
         }
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         current = Some((name, value.get(1..).unwrap_or_default().to_vec()));
     }
     // A part may end with its header (RFC 2046 section 5.1: an empty body).
-    Err(Fault::malformed("a header without an empty line after it", rule::FIELDS))
+    Err(Fault::malformed(
+        "a header without an empty line after it",
+        rule::FIELDS,
+    ))
 }
 
 fn push(fields: &mut Vec<Field>, field: Option<(String, Vec<u8>)>) -> Read<()> {
@@ -120,12 +144,18 @@ fn push(fields: &mut Vec<Field>, field: Option<(String, Vec<u8>)>) -> Read<()> {
         return Ok(());
     };
     if fields.len() >= MAX_FIELDS {
-        return Err(Fault::malformed("more than 1000 header fields", rule::LIMITS));
+        return Err(Fault::malformed(
+            "more than 1000 header fields",
+            rule::LIMITS,
+        ));
     }
     let value = String::from_utf8(value)
         .map_err(|_| Fault::malformed("a header field that is not UTF-8", "RFC 6532 section 3"))?;
     if value.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(Fault::malformed("a control character in a header field", rule::FIELDS));
+        return Err(Fault::malformed(
+            "a control character in a header field",
+            rule::FIELDS,
+        ));
     }
     fields.push(Field {
         name,
@@ -139,7 +169,10 @@ mod tests {
     use super::*;
 
     fn fault(raw: &[u8]) -> bool {
-        matches!(check_lines(raw).and_then(|()| split(raw)), Err(Fault::Malformed(_)))
+        matches!(
+            check_lines(raw).and_then(|()| split(raw)),
+            Err(Fault::Malformed(_))
+        )
     }
 
     #[test]
@@ -147,7 +180,10 @@ mod tests {
         let raw = b"Subject: a\r\n b\r\nX-y:\tc \r\nsubject:d\r\n\r\nbody";
         let (headers, body) = split(raw).unwrap();
         assert_eq!(&raw[body..], b"body");
-        let all: Vec<_> = headers.iter().map(|f| (f.name.as_str(), f.value.as_str())).collect();
+        let all: Vec<_> = headers
+            .iter()
+            .map(|f| (f.name.as_str(), f.value.as_str()))
+            .collect();
         assert_eq!(all, [("subject", "a b"), ("x-y", "c"), ("subject", "d")]);
         assert!(headers.one("subject").is_err());
         assert_eq!(headers.one("x-y").unwrap(), Some("c"));

@@ -9,8 +9,8 @@ const MAX_NAME: usize = 255;
 
 /// Names that some systems take for devices.
 const DEVICES: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt1",
-    "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
+    "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
 /// A name that is safe to show and to save under: the last component of a
@@ -32,10 +32,21 @@ pub(crate) fn sanitise(given: &str) -> Read<Option<String>> {
     let clean: String = last
         .chars()
         .filter(|c| !is_invisible(*c))
-        .map(|c| if c.is_control() || ":*?\"<>|%$`".contains(c) { '_' } else { c })
+        .map(|c| {
+            if c.is_control() || ":*?\"<>|%$`".contains(c) {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     let clean = clean.trim_matches([' ', '.', '~', '-']);
-    let stem = clean.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let stem = clean
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_lowercase();
     let clean = if DEVICES.contains(&stem.as_str()) {
         format!("_{clean}")
     } else {
@@ -92,8 +103,13 @@ mod tests {
         ] {
             assert_eq!(sanitise(given).unwrap().as_deref(), name, "{given:?}");
         }
-        assert!(matches!(sanitise("report\u{202e}fdp.exe"), Err(Fault::Suspicious(_))));
-        let long = sanitise(&format!("{}.pdf", "é".repeat(100_000))).unwrap().unwrap();
+        assert!(matches!(
+            sanitise("report\u{202e}fdp.exe"),
+            Err(Fault::Suspicious(_))
+        ));
+        let long = sanitise(&format!("{}.pdf", "é".repeat(100_000)))
+            .unwrap()
+            .unwrap();
         assert!(long.len() <= 255 && long.ends_with(".pdf"));
     }
 }

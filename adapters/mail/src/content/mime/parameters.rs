@@ -33,13 +33,19 @@ impl Parameters {
                 break;
             }
             let name = take_token(&mut rest)?.to_ascii_lowercase();
-            rest = rest.strip_prefix('=').ok_or_else(|| bad("a parameter without `=`"))?;
+            rest = rest
+                .strip_prefix('=')
+                .ok_or_else(|| bad("a parameter without `=`"))?;
             let content = if rest.starts_with('"') {
                 take_quoted(&mut rest)?
             } else {
                 take_token(&mut rest)?
             };
-            let list = if name.contains('*') { &mut pieces } else { &mut given };
+            let list = if name.contains('*') {
+                &mut pieces
+            } else {
+                &mut given
+            };
             if list.iter().any(|(other, _)| *other == name) || list.len() >= 64 {
                 return Err(bad("a parameter that is given twice"));
             }
@@ -74,7 +80,9 @@ impl Parameters {
             .unwrap_or_default()
             .to_owned();
         if !matches!(base.as_str(), "filename" | "name") || self.get(&base).is_some() {
-            return Err(bad("a parameter in pieces that may not be, or one given in two ways"));
+            return Err(bad(
+                "a parameter in pieces that may not be, or one given in two ways",
+            ));
         }
         let mut octets = Vec::new();
         let mut charset = None;
@@ -128,7 +136,10 @@ fn take_value(rest: &mut &str) -> Read<String> {
 }
 
 fn take_token(rest: &mut &str) -> Read<String> {
-    let end = rest.bytes().position(|b| !is_token(b)).unwrap_or(rest.len());
+    let end = rest
+        .bytes()
+        .position(|b| !is_token(b))
+        .unwrap_or(rest.len());
     let (token, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
     if token.is_empty() {
         return Err(bad("a content field with other than tokens"));
@@ -160,7 +171,20 @@ const fn is_token(b: u8) -> bool {
     b.is_ascii_graphic()
         && !matches!(
             b,
-            b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'='
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
         )
 }
 
@@ -172,7 +196,11 @@ fn percent(text: &str, out: &mut Vec<u8>) -> Read<()> {
             out.push(octet);
             continue;
         }
-        let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let digit = |octet: u8| {
+            char::from(octet)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
         let [high, low, after @ ..] = rest else {
             return Err(bad("`%` without two hexadecimal digits"));
         };
@@ -186,7 +214,14 @@ fn percent(text: &str, out: &mut Vec<u8>) -> Read<()> {
 }
 
 fn bad(what: &str) -> Fault {
-    Fault::malformed(what, if what.contains("pieces") { rule::PARAMETERS } else { rule::MIME })
+    Fault::malformed(
+        what,
+        if what.contains("pieces") {
+            rule::PARAMETERS
+        } else {
+            rule::MIME
+        },
+    )
 }
 
 #[cfg(test)]
@@ -201,10 +236,17 @@ mod tests {
         assert_eq!(read.get("format"), Some("flowed"));
         let read = Parameters::parse("attachment; filename=\"a \\\"b\\\".txt\"").unwrap();
         assert_eq!(read.get("filename"), Some("a \"b\".txt"));
-        let long = "attachment; filename*0*=utf-8''%CE%95; filename*1=\"xyz\"; filename*2*=%CE%B1.pdf";
-        assert_eq!(Parameters::parse(long).unwrap().get("filename"), Some("Εxyzα.pdf"));
+        let long =
+            "attachment; filename*0*=utf-8''%CE%95; filename*1=\"xyz\"; filename*2*=%CE%B1.pdf";
+        assert_eq!(
+            Parameters::parse(long).unwrap().get("filename"),
+            Some("Εxyzα.pdf")
+        );
         let one = "attachment; filename*=iso-8859-1'en'caf%E9.pdf";
-        assert_eq!(Parameters::parse(one).unwrap().get("filename"), Some("café.pdf"));
+        assert_eq!(
+            Parameters::parse(one).unwrap().get("filename"),
+            Some("café.pdf")
+        );
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub(crate) fn decode_words(value: &str) -> Read<String> {
     }
     out.push_str(rest);
     if out.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(Fault::malformed("a control character in an encoded word", rule::WORDS));
+        return Err(Fault::malformed(
+            "a control character in an encoded word",
+            rule::WORDS,
+        ));
     }
     Ok(out)
 }

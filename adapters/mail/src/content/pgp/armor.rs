@@ -11,11 +11,22 @@ use crate::content::fault::{Fault, Read};
 pub(crate) fn open(text: &[u8], kind: Kind) -> Read<Vec<u8>> {
     let (begin, end): (&[u8], &[u8]) = match kind {
         Kind::Message => (b"-----BEGIN PGP MESSAGE-----", b"-----END PGP MESSAGE-----"),
-        _ => (b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"),
+        _ => (
+            b"-----BEGIN PGP SIGNATURE-----",
+            b"-----END PGP SIGNATURE-----",
+        ),
     };
-    let bad = || Fault::malformed("the OpenPGP part is not one armored block", "RFC 3156 section 4");
+    let bad = || {
+        Fault::malformed(
+            "the OpenPGP part is not one armored block",
+            "RFC 3156 section 4",
+        )
+    };
     let trimmed = text.trim_ascii();
-    let marks = text.split(|&octet| octet == b'\n').filter(|line| line.starts_with(b"-----")).count();
+    let marks = text
+        .split(|&octet| octet == b'\n')
+        .filter(|line| line.starts_with(b"-----"))
+        .count();
     if !trimmed.starts_with(begin) || !trimmed.ends_with(end) || marks != 2 {
         return Err(bad());
     }

@@ -21,7 +21,9 @@ use super::own::OwnCertificate;
 use super::policy::{SKEW, policy, system_time};
 use super::token::{TokenDecryptor, Trouble};
 use super::verify::{Sender, Verified, judge};
-use super::{GROWTH_FLOOR, MAX_AGREEMENTS, MAX_GROWTH, MAX_PACKETS, MAX_PLAINTEXT, MAX_SESSION_KEYS};
+use super::{
+    GROWTH_FLOOR, MAX_AGREEMENTS, MAX_GROWTH, MAX_PACKETS, MAX_PLAINTEXT, MAX_SESSION_KEYS,
+};
 use crate::content::fault::{Fault, Read, rule};
 
 /// Sequoia zeroes this much for every message, and buffers it before it gives
@@ -63,7 +65,11 @@ pub(crate) fn open(
     let latest = system_time(now.after(SKEW));
     let mut plaintext = Zeroizing::new(Vec::new());
     let opened = DecryptorBuilder::from_bytes(message)
-        .and_then(|builder| builder.buffer_size(BUFFER).with_policy(&policy, latest, helper))
+        .and_then(|builder| {
+            builder
+                .buffer_size(BUFFER)
+                .with_policy(&policy, latest, helper)
+        })
         .and_then(|mut decryptor| {
             // Grown in one go, so that no copy of the plaintext stays behind.
             plaintext.reserve_exact(limit.min(message.len().saturating_mul(2)));
@@ -86,10 +92,15 @@ pub(crate) fn open(
         return Err(Fault::Unavailable(error.to_string()));
     }
     match opened {
-        Ok(Some(verified)) => Ok(Opened { plaintext, verified }),
+        Ok(Some(verified)) => Ok(Opened {
+            plaintext,
+            verified,
+        }),
         Ok(None) | Err(_) => {
             // One answer for everything that needed the key: no oracle.
-            let what = refused.take().unwrap_or("the encrypted part cannot be opened with this gateway's key");
+            let what = refused
+                .take()
+                .unwrap_or("the encrypted part cannot be opened with this gateway's key");
             Err(Fault::malformed(what, rule::OPENPGP))
         }
     }
@@ -124,8 +135,13 @@ impl VerificationHelper for Opening<'_> {
         let endless = matches!(packet.header().length(), BodyLength::Indeterminate);
         match packet.packet.tag() {
             Tag::SKESK => return self.refuse("a message under a password is not accepted"),
-            Tag::SED => return self.refuse("encryption without integrity protection is not accepted"),
-            Tag::AED => return self.refuse("this form of authenticated encryption is not accepted; use RFC 9580"),
+            Tag::SED => {
+                return self.refuse("encryption without integrity protection is not accepted");
+            }
+            Tag::AED => {
+                return self
+                    .refuse("this form of authenticated encryption is not accepted; use RFC 9580");
+            }
             Tag::PKESK => {
                 self.session_keys += 1;
                 if self.session_keys > MAX_SESSION_KEYS {
@@ -161,7 +177,11 @@ impl VerificationHelper for Opening<'_> {
 
     fn get_certs(&mut self, _ids: &[KeyHandle]) -> Result<Vec<Cert>> {
         // For an unsigned message nobody is asked.
-        if self.signed { self.sender.certs() } else { Ok(Vec::new()) }
+        if self.signed {
+            self.sender.certs()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     fn check(&mut self, structure: MessageStructure<'_>) -> Result<()> {
@@ -211,11 +231,16 @@ impl DecryptionHelper for Opening<'_> {
             Ciphertext::ECDH { e, .. } => e.value().len() == 65 && e.value().first() == Some(&4),
             _ => false,
         };
-        let named = session_keys
-            .iter()
-            .filter(|one| one.recipient().is_some_and(|handle| handle.aliases(key.key_handle())));
+        let named = session_keys.iter().filter(|one| {
+            one.recipient()
+                .is_some_and(|handle| handle.aliases(key.key_handle()))
+        });
         let hidden = session_keys.iter().filter(|one| one.recipient().is_none());
-        for session_key in named.chain(hidden).filter(is_candidate).take(MAX_AGREEMENTS) {
+        for session_key in named
+            .chain(hidden)
+            .filter(is_candidate)
+            .take(MAX_AGREEMENTS)
+        {
             let opened = session_key
                 .decrypt(&mut decryptor, algorithm)
                 .is_some_and(|(algorithm, session_key)| decrypt(algorithm, &session_key));

@@ -101,9 +101,10 @@ pub fn build(
     let decrypt_point = point(&KeyRole::PgpDecrypt)?;
     let trouble = Trouble::default();
     assemble(signer, &sign_point, &decrypt_point, user_id, now, &trouble).map_err(|error| {
-        trouble
-            .take()
-            .map_or_else(|| CertificateError::unreadable(error), CertificateError::Token)
+        trouble.take().map_or_else(
+            || CertificateError::unreadable(error),
+            CertificateError::Token,
+        )
     })
 }
 
@@ -154,7 +155,11 @@ fn assemble(
     let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
         .set_hash_algo(HashAlgorithm::SHA256)
         .set_signature_creation_time(at)?
-        .set_key_flags(KeyFlags::empty().set_transport_encryption().set_storage_encryption())?;
+        .set_key_flags(
+            KeyFlags::empty()
+                .set_transport_encryption()
+                .set_storage_encryption(),
+        )?;
     let subkey_binding = subkey.bind(&mut signer, &cert, binding)?;
     let (cert, _) = cert.insert_packets(vec![
         Packet::from(user_id),

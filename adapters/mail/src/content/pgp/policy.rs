@@ -14,7 +14,11 @@ pub(crate) const SKEW: Duration = Duration::from_secs(120);
 /// The policy as of `now`.
 pub(crate) fn policy(now: Timestamp) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(system_time(now));
-    for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD] {
+    for hash in [
+        HashAlgorithm::MD5,
+        HashAlgorithm::SHA1,
+        HashAlgorithm::RipeMD,
+    ] {
         policy.reject_hash(hash);
     }
     for algorithm in [

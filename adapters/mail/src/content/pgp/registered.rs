@@ -55,7 +55,14 @@ impl CertificateError {
         reason = "the error type is not named here and is passed on by map_err"
     )]
     pub(crate) fn unreadable(error: impl ToString) -> Self {
-        Self::Unreadable(error.to_string().chars().filter(|c| !c.is_control()).take(200).collect())
+        Self::Unreadable(
+            error
+                .to_string()
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(200)
+                .collect(),
+        )
     }
 }
 
@@ -102,7 +109,10 @@ pub fn read_file(file: &[u8]) -> Result<Vec<u8>, CertificateError> {
 /// When it is no certificate.
 pub fn armored(bytes: &[u8]) -> Result<String, CertificateError> {
     let cert = parse(bytes)?;
-    let text = cert.armored().to_vec().map_err(CertificateError::unreadable)?;
+    let text = cert
+        .armored()
+        .to_vec()
+        .map_err(CertificateError::unreadable)?;
     String::from_utf8(text).map_err(CertificateError::unreadable)
 }
 
@@ -155,7 +165,9 @@ pub(crate) fn check(cert: &Cert, now: Timestamp) -> Result<(), CertificateError>
         return Err(CertificateError::NotValid("it is revoked"));
     }
     if valid.alive().is_err() {
-        return Err(CertificateError::NotValid("it is expired, or not valid yet"));
+        return Err(CertificateError::NotValid(
+            "it is expired, or not valid yet",
+        ));
     }
     Ok(())
 }

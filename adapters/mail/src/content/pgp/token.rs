@@ -42,11 +42,18 @@ impl Signer for TokenSigner<'_> {
     }
 
     fn acceptable_hashes(&self) -> &[HashAlgorithm] {
-        &[HashAlgorithm::SHA256, HashAlgorithm::SHA384, HashAlgorithm::SHA512]
+        &[
+            HashAlgorithm::SHA256,
+            HashAlgorithm::SHA384,
+            HashAlgorithm::SHA512,
+        ]
     }
 
     fn sign(&mut self, _hash: HashAlgorithm, digest: &[u8]) -> Result<Signature> {
-        let signature = self.token.pgp_sign(digest).map_err(|error| self.trouble.keep(error))?;
+        let signature = self
+            .token
+            .pgp_sign(digest)
+            .map_err(|error| self.trouble.keep(error))?;
         let (r, s) = signature.split_at(32);
         Ok(Signature::ECDSA {
             r: MPI::new(r),
@@ -71,7 +78,10 @@ impl Decryptor for TokenDecryptor<'_> {
         let Ciphertext::ECDH { e, .. } = ciphertext else {
             return Err(Error::InvalidArgument("not for this key".to_owned()).into());
         };
-        let shared = self.token.pgp_agree(e.value()).map_err(|error| self.trouble.keep(error))?;
+        let shared = self
+            .token
+            .pgp_agree(e.value())
+            .map_err(|error| self.trouble.keep(error))?;
         let shared = Protected::from(shared.expose());
         ecdh::decrypt_unwrap(&self.key, &shared, ciphertext, length)
     }

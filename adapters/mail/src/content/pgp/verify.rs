@@ -8,8 +8,8 @@ use chancery_pipeline::ports::SenderCertificates;
 use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::parse::stream::{
-    DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
-    VerificationResult,
+    DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure, VerificationError,
+    VerificationHelper, VerificationResult,
 };
 use sequoia_openpgp::types::{RevocationStatus, SignatureType};
 use sequoia_openpgp::{Cert, Error, KeyHandle, Result};
@@ -66,7 +66,10 @@ impl<'a> Sender<'a> {
     /// Those that can be read; a broken one counts as not registered.
     pub(crate) fn certs(&self) -> Result<Vec<Cert>> {
         match self.senders.certificates_for(self.address) {
-            Ok(all) => Ok(all.iter().filter_map(|bytes| registered::parse(bytes).ok()).collect()),
+            Ok(all) => Ok(all
+                .iter()
+                .filter_map(|bytes| registered::parse(bytes).ok())
+                .collect()),
             Err(error) => {
                 if let Ok(mut unavailable) = self.unavailable.lock() {
                     *unavailable = Some(error.to_string());
@@ -79,7 +82,9 @@ impl<'a> Sender<'a> {
     /// Turns a failure of the directory into the fault that it is.
     pub(crate) fn check(&self) -> Read<()> {
         match self.unavailable.lock() {
-            Ok(mut why) => why.take().map_or(Ok(()), |why| Err(Fault::Unavailable(why))),
+            Ok(mut why) => why
+                .take()
+                .map_or(Ok(()), |why| Err(Fault::Unavailable(why))),
             Err(_) => Ok(()),
         }
     }
@@ -135,7 +140,9 @@ fn judge_good(good: &GoodChecksum<'_>, now: Timestamp) -> Verified {
 /// Why, in words that may be recorded.
 fn reason(error: &VerificationError<'_>) -> &'static str {
     match error {
-        VerificationError::MissingKey { .. } => "it was not made with a key registered for the sender",
+        VerificationError::MissingKey { .. } => {
+            "it was not made with a key registered for the sender"
+        }
         VerificationError::UnboundKey { .. } => {
             "the signing key was not validly bound to the sender's certificate when it signed"
         }
@@ -154,7 +161,8 @@ fn reason(error: &VerificationError<'_>) -> &'static str {
             Some(Error::PolicyViolation(..)) => "the signature's algorithms are too weak",
             _ => "the signature does not fit the content or this recipient",
         },
-        VerificationError::MalformedSignature { .. } | VerificationError::UnknownSignature { .. } => {
+        VerificationError::MalformedSignature { .. }
+        | VerificationError::UnknownSignature { .. } => {
             "the signature cannot be read, or has algorithms that are not supported"
         }
         _ => "the signature is not good",

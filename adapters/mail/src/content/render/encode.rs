@@ -22,7 +22,10 @@ pub(super) fn date(at: Timestamp) -> Option<String> {
 
 /// One line of text: what would end or hide it becomes a space.
 pub(super) fn single_line(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let spaced: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     spaced.trim().to_owned()
 }
 
@@ -42,9 +45,15 @@ pub(super) fn display_name(text: &str) -> String {
     let text = single_line(text);
     let plain = !text.is_empty()
         && text.len() <= 60
-        && text.bytes().all(|b| b == b' ' || b.is_ascii_alphanumeric() || b"-_.'+&/".contains(&b))
+        && text
+            .bytes()
+            .all(|b| b == b' ' || b.is_ascii_alphanumeric() || b"-_.'+&/".contains(&b))
         && !text.contains("  ");
-    if plain { format!("\"{text}\"") } else { words(&text) }
+    if plain {
+        format!("\"{text}\"")
+    } else {
+        words(&text)
+    }
 }
 
 fn words(text: &str) -> String {
@@ -86,7 +95,10 @@ pub(super) fn body(text: &str) -> (&'static str, Vec<u8>) {
                 && line != "."
         });
     if plain {
-        return ("7bit", (lines().collect::<Vec<_>>().join("\r\n") + "\r\n").into_bytes());
+        return (
+            "7bit",
+            (lines().collect::<Vec<_>>().join("\r\n") + "\r\n").into_bytes(),
+        );
     }
     let ascii = text.bytes().filter(u8::is_ascii).count();
     if ascii * 2 < text.len() {
@@ -144,7 +156,9 @@ pub(super) fn base64_lines(octets: &[u8]) -> Vec<u8> {
 pub(super) fn file_name(name: &str) -> String {
     let name = single_line(name);
     let plain = name.len() <= 60
-        && name.bytes().all(|b| b == b' ' || (b.is_ascii_graphic() && !b"\"\\".contains(&b)));
+        && name
+            .bytes()
+            .all(|b| b == b' ' || (b.is_ascii_graphic() && !b"\"\\".contains(&b)));
     if plain {
         return format!("filename=\"{name}\"");
     }
@@ -168,7 +182,9 @@ pub(super) fn file_name(name: &str) -> String {
     }
     encoded.push(piece);
     let pieces = encoded.iter().enumerate();
-    let all: Vec<_> = pieces.map(|(index, piece)| format!("filename*{index}*={piece}")).collect();
+    let all: Vec<_> = pieces
+        .map(|(index, piece)| format!("filename*{index}*={piece}"))
+        .collect();
     all.join(";\r\n ")
 }
 
@@ -206,12 +222,21 @@ mod tests {
         ] {
             let (encoding, octets) = body(text);
             assert!(octets.split(|&b| b == b'\n').all(|line| line.len() <= 78));
-            let decoded = Encoding::parse(Some(encoding)).unwrap().decode(&octets).unwrap();
-            assert_eq!(String::from_utf8(decoded).unwrap(), text.replace('\n', "\r\n") + "\r\n");
+            let decoded = Encoding::parse(Some(encoding))
+                .unwrap()
+                .decode(&octets)
+                .unwrap();
+            assert_eq!(
+                String::from_utf8(decoded).unwrap(),
+                text.replace('\n', "\r\n") + "\r\n"
+            );
         }
         for name in ["a.pdf", "a \"b\".pdf", "Ελλάδα.pdf", &"long".repeat(60)] {
             let value = format!("attachment; {}", file_name(name)).replace("\r\n", "");
-            assert_eq!(Parameters::parse(&value).unwrap().get("filename"), Some(name));
+            assert_eq!(
+                Parameters::parse(&value).unwrap().get("filename"),
+                Some(name)
+            );
         }
     }
 

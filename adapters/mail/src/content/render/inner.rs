@@ -57,7 +57,10 @@ pub(super) fn entity(
         }
     }
     field("Chancery-Purpose", view.purpose.word());
-    field("Chancery-Personal-Data", if view.personal_data { "yes" } else { "no" });
+    field(
+        "Chancery-Personal-Data",
+        if view.personal_data { "yes" } else { "no" },
+    );
     if let Some(evaluation) = view.evaluation {
         field("Chancery-Evaluation", &evaluation.to_string());
     }
@@ -65,12 +68,15 @@ pub(super) fn entity(
         field("HP-Outer", &format!("{name}: {value}"));
     }
     let (encoding, octets) = body(&text(view));
-    let mut out = Zeroizing::new(Vec::with_capacity(size(view) + octets.len() + header.len() + 1024));
+    let mut out = Zeroizing::new(Vec::with_capacity(
+        size(view) + octets.len() + header.len() + 1024,
+    ));
     out.extend_from_slice(header.as_bytes());
     let plain = "Content-Type: text/plain; charset=utf-8";
     if view.attachments.is_empty() {
         out.extend_from_slice(
-            format!("{plain}; hp=\"cipher\"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n").as_bytes(),
+            format!("{plain}; hp=\"cipher\"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n")
+                .as_bytes(),
         );
         out.extend_from_slice(&octets);
         return Ok(out);
@@ -85,7 +91,10 @@ pub(super) fn entity(
     );
     out.extend_from_slice(&octets);
     for attachment in &view.attachments {
-        let content = attachment.content.as_ref().ok_or(RenderError::Attachment(attachment.index))?;
+        let content = attachment
+            .content
+            .as_ref()
+            .ok_or(RenderError::Attachment(attachment.index))?;
         out.extend_from_slice(
             format!(
                 "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: base64\r\n\
@@ -104,9 +113,11 @@ pub(super) fn entity(
 /// The `SIO-Label` field: the marking, and the STANAG 4774 label where the
 /// label can be written as one.
 fn label(view: &DeliveryView) -> Result<String, RenderError> {
-    let created = OffsetDateTime::from_unix_timestamp(view.sent_at.as_micros().div_euclid(1_000_000))
-        .map_err(|_| RenderError::Time)?;
-    let typed = ConfidentialityLabel::of(&view.label, created, None, None).and_then(|label| SioLabel::of(&label));
+    let created =
+        OffsetDateTime::from_unix_timestamp(view.sent_at.as_micros().div_euclid(1_000_000))
+            .map_err(|_| RenderError::Time)?;
+    let typed = ConfidentialityLabel::of(&view.label, created, None, None)
+        .and_then(|label| SioLabel::of(&label));
     let field = typed.unwrap_or_else(|_| SioLabel {
         marking: Some(single_line(&view.marking)),
         ..SioLabel::default()
@@ -117,7 +128,10 @@ fn label(view: &DeliveryView) -> Result<String, RenderError> {
 /// Bytes of all attachments in base64.
 fn size(view: &DeliveryView) -> usize {
     let each = |attachment: &AttachmentView| {
-        attachment.content.as_ref().map_or(0, |content| content.len() / 57 * 78 + 1024)
+        attachment
+            .content
+            .as_ref()
+            .map_or(0, |content| content.len() / 57 * 78 + 1024)
     };
     view.attachments.iter().map(each).sum()
 }
@@ -125,7 +139,10 @@ fn size(view: &DeliveryView) -> usize {
 /// The media type, if it is one that a base64 part may have.
 fn media_type(attachment: &AttachmentView) -> &str {
     let token = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let given = attachment.media_type.as_str();
     match given.split_once('/') {

@@ -20,7 +20,9 @@ use sequoia_openpgp::armor::Kind;
 use sequoia_openpgp::cert::Preferences as _;
 use sequoia_openpgp::crypto::SessionKey;
 use sequoia_openpgp::packet::signature::SignatureBuilder;
-use sequoia_openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer};
+use sequoia_openpgp::serialize::stream::{
+    Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer,
+};
 use sequoia_openpgp::types::{Features, HashAlgorithm, SignatureType, SymmetricAlgorithm};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -55,7 +57,9 @@ pub struct RenderContext<'a> {
 
 impl std::fmt::Debug for RenderContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RenderContext").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("RenderContext")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +98,11 @@ impl RenderError {
         match self {
             Self::Signing(error) => error.kind.is_transient(),
             Self::Entropy(_) => true,
-            Self::Certificate(_) | Self::Address(_) | Self::Attachment(_) | Self::Time | Self::OpenPgp(_) => false,
+            Self::Certificate(_)
+            | Self::Address(_)
+            | Self::Attachment(_)
+            | Self::Time
+            | Self::OpenPgp(_) => false,
         }
     }
 }
@@ -105,7 +113,8 @@ impl RenderError {
 /// [`RenderError`]: nothing leaves.
 pub fn render(view: &DeliveryView, context: &RenderContext<'_>) -> Result<Vec<u8>, RenderError> {
     let to = Address::parse(context.to, false).map_err(|_| RenderError::Address("recipient's"))?;
-    let from = Address::parse(context.own_address, false).map_err(|_| RenderError::Address("gateway's own"))?;
+    let from = Address::parse(context.own_address, false)
+        .map_err(|_| RenderError::Address("gateway's own"))?;
     let reply_to = format!("{}@{}", view.from.id, context.domain);
     let reply_to = Address::parse(&reply_to, false).map_err(|_| RenderError::Address("reply"))?;
     let recipient = registered::parse(context.recipient_certificate)?;
@@ -117,7 +126,10 @@ pub fn render(view: &DeliveryView, context: &RenderContext<'_>) -> Result<Vec<u8
         ("From", format!("Chancery <{from}>")),
         ("To", format!("<{to}>")),
         ("Subject", "[...]".to_owned()),
-        ("Message-ID", format!("<{}@{}>", view.delivery, context.domain)),
+        (
+            "Message-ID",
+            format!("<{}@{}>", view.delivery, context.domain),
+        ),
     ];
     let inner = inner::entity(view, &outer, &from, &reply_to)?;
     let armored = seal(&inner, &recipient, &keys, context)?;
@@ -163,10 +175,27 @@ fn seal(
     let mut armored = Vec::with_capacity(inner.len() / 2 * 3 + 1024);
     let session_key = SessionKey::from(random.to_vec());
     random.zeroize();
-    match write(&mut armored, inner, session_key, recipient, keys, signer, context.now) {
+    match write(
+        &mut armored,
+        inner,
+        session_key,
+        recipient,
+        keys,
+        signer,
+        context.now,
+    ) {
         Ok(()) => Ok(armored),
         Err(error) => Err(trouble.take().map_or_else(
-            || RenderError::OpenPgp(error.to_string().chars().filter(|c| !c.is_control()).take(200).collect()),
+            || {
+                RenderError::OpenPgp(
+                    error
+                        .to_string()
+                        .chars()
+                        .filter(|c| !c.is_control())
+                        .take(200)
+                        .collect(),
+                )
+            },
             RenderError::Signing,
         )),
     }
@@ -194,7 +223,9 @@ fn write(
         let key = key.key();
         Recipient::new(features.clone(), key.key_handle(), key)
     });
-    let message = Armorer::new(Message::new(sink)).kind(Kind::Message).build()?;
+    let message = Armorer::new(Message::new(sink))
+        .kind(Kind::Message)
+        .build()?;
     let message = Encryptor::with_session_key(message, SymmetricAlgorithm::AES256, session_key)?
         .add_recipients(recipients)
         .build()?;

@@ -13,7 +13,11 @@ pub(super) fn text(view: &DeliveryView) -> String {
     out.push_str(&marking);
     out.push_str("\n\n");
     let mut row = |name: &str, value: &str| {
-        out.push_str(&format!("{:<15}{}\n", format!("{name}:"), single_line(value)));
+        out.push_str(&format!(
+            "{:<15}{}\n",
+            format!("{name}:"),
+            single_line(value)
+        ));
     };
     row("From", &party(&view.from));
     for (role, name) in [(RecipientRole::To, "To"), (RecipientRole::Copy, "Copy")] {
@@ -32,7 +36,10 @@ pub(super) fn text(view: &DeliveryView) -> String {
         row("Precedence", view.precedence.name());
     }
     row("Purpose", view.purpose.word());
-    row("Personal data", if view.personal_data { "yes" } else { "no" });
+    row(
+        "Personal data",
+        if view.personal_data { "yes" } else { "no" },
+    );
     if let Some(evaluation) = view.evaluation {
         row("Evaluation", &evaluation.to_string());
     }
@@ -72,7 +79,11 @@ fn push_body(out: &mut String, body: &str) {
             '\n' | '\t' => out.push(c),
             '\r' => out.push('\n'),
             c if c.is_ascii_control() => {
-                let picture = if c == '\u{7f}' { 0x2421 } else { 0x2400 + u32::from(c) };
+                let picture = if c == '\u{7f}' {
+                    0x2421
+                } else {
+                    0x2400 + u32::from(c)
+                };
                 out.push(char::from_u32(picture).unwrap_or(' '));
             }
             c if c.is_control() => out.push(' '),
