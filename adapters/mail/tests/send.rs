@@ -1,6 +1,13 @@
 //! Sending: our sender against our listener over real TLS, and against relays
 //! that misbehave.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 #![forbid(unsafe_code)]
 
 mod support;

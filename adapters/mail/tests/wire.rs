@@ -1,5 +1,12 @@
 //! One connection from the peer's side: sockets, timeouts, TLS, shutdown.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 #![forbid(unsafe_code)]
 
 mod support;

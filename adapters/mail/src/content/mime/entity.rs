@@ -22,7 +22,7 @@ pub(crate) struct Entity<'a> {
     /// Its body.
     pub(crate) body: &'a [u8],
     /// The parts of a multipart; empty for others.
-    pub(crate) parts: Vec<Entity<'a>>,
+    pub(crate) parts: Vec<Self>,
 }
 
 impl Entity<'_> {

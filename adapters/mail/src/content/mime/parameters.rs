@@ -52,7 +52,7 @@ impl Parameters {
             list.push((name, content));
         }
         let mut this = Self { value, given };
-        this.join(pieces)?;
+        this.join(&pieces)?;
         Ok(this)
     }
 
@@ -70,7 +70,7 @@ impl Parameters {
     }
 
     /// RFC 2231: extended values and continuations, of file names alone.
-    fn join(&mut self, pieces: Vec<(String, String)>) -> Read<()> {
+    fn join(&mut self, pieces: &[(String, String)]) -> Read<()> {
         if pieces.is_empty() {
             return Ok(());
         }

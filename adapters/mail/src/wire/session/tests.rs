@@ -47,7 +47,7 @@ impl Run {
         self.output
             .lines()
             .filter(|line| line.as_bytes().get(3) == Some(&b' '))
-            .map(|line| line[..3].parse().unwrap())
+            .map(|line| line.get(..3).unwrap().parse().unwrap())
             .collect()
     }
 }
