@@ -26,6 +26,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use world::{World, quick};
 
+type Peer = fn(&mut TcpStream);
 type Outcome = Result<TransportEvidence, HandshakeError>;
 
 /// Accepts one connection; the far end is blocking code on a thread of its own.
@@ -196,7 +197,7 @@ async fn weak_certificates_are_refused_whoever_signed_them() {
 async fn misbehaving_peers_end_within_the_deadline() {
     let world = World::new();
     let profile = world.profile(None);
-    let peers: [(&str, fn(&mut TcpStream)); 5] = [
+    let peers: [(&str, Peer); 5] = [
         ("silent", |stream| {
             let mut byte = [0u8];
             drop(stream.read(&mut byte));

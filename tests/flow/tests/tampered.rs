@@ -1,5 +1,10 @@
 //! An export of the log shows what was done to it.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests: what fails fails the test"
+)]
 
 use chancery_world::{Node, good, told};
 

@@ -28,6 +28,7 @@ pub struct Crate {
 #[allow(
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a check that cannot run must fail"
 )]
 pub fn crates() -> BTreeMap<String, Crate> {

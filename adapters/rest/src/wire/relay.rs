@@ -1,0 +1,186 @@
+//! Answers of the gateway, relayed to the peer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use chancery_pipeline::outcome::RefusalKind;
+use chancery_pipeline::ports::{Chunks, GateError, Reply, ReplyBody};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, StatusCode};
+use hyper::body::{Frame, SizeHint};
+
+use super::guard::Refused;
+use super::{Door, Peer};
+use crate::content::{Problem, problem};
+
+/// A refusal made at the door: recorded, then told.
+pub(super) async fn refuse(door: &Door, peer: &Peer, refused: &Refused) -> Response {
+    door.record(peer, refused.problem.name()).await;
+    relay(door, problem(refused.problem, refused.detail, None))
+}
+
+/// What the gate answered, or that it could not.
+pub(super) fn answer(door: &Door, answer: Result<Reply, GateError>) -> Response {
+    let reply = match answer {
+        Ok(reply) => reply,
+        Err(GateError::Busy) => problem(
+            Problem::Gateway(RefusalKind::Unavailable),
+            "the gateway is busy; nothing was accepted, try again",
+            None,
+        ),
+        Err(GateError::TooLarge { limit }) => problem(
+            Problem::Gateway(RefusalKind::TooLarge),
+            &format!("larger than {limit} bytes"),
+            None,
+        ),
+        Err(GateError::CutOff(_)) => problem(
+            Problem::BadRequest,
+            "the transfer was cut off; nothing was accepted",
+            None,
+        ),
+    };
+    relay(door, reply)
+}
+
+/// A reply as HTTP. One that is not HTTP is a fault of the gateway: the peer
+/// gets an opaque id, the log the same id with the cause.
+pub(super) fn relay(door: &Door, reply: Reply) -> Response {
+    response(reply).unwrap_or_else(|cause| {
+        let mut random = [0u8; 16];
+        let instance = match door.entropy.fill(&mut random) {
+            Ok(()) => format!("urn:chancery:fault:{}", hex::encode(random)),
+            Err(_) => "urn:chancery:fault:unknown".to_owned(),
+        };
+        tracing::error!(instance, cause, "an answer of the gateway is not HTTP");
+        let reply = problem(
+            Problem::Internal,
+            "quote the instance to the gateway's operators",
+            Some(&instance),
+        );
+        response(reply).unwrap_or_default()
+    })
+}
+
+fn response(reply: Reply) -> Result<Response, &'static str> {
+    let status = StatusCode::from_u16(reply.status).map_err(|_| "status")?;
+    if status.is_informational() {
+        return Err("status");
+    }
+    let body = match reply.body {
+        ReplyBody::Whole(bytes) => Body::from(bytes),
+        ReplyBody::Stream { length, chunks } => Body::new(Relay {
+            left: length,
+            state: State::Idle(chunks),
+        }),
+    };
+    let length = hyper::body::Body::size_hint(&body).exact();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in reply.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "header name")?;
+        if OURS.contains(&name) {
+            return Err("a header field that the door sets");
+        }
+        headers.insert(
+            name,
+            HeaderValue::from_str(&value).map_err(|_| "header value")?,
+        );
+    }
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_str(&reply.content_type).map_err(|_| "content type")?,
+    );
+    // What was released to one caller is in no cache, and is what it says it is.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(response)
+}
+
+/// Fields that no reply may set.
+const OURS: [HeaderName; 5] = [
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    http::header::TRANSFER_ENCODING,
+    http::header::CONNECTION,
+    http::header::ACCESS_CONTROL_ALLOW_ORIGIN,
+];
+
+type Step = (Box<dyn Chunks>, Option<Result<Bytes, GateError>>);
+
+enum State {
+    Idle(Box<dyn Chunks>),
+    Reading(Pin<Box<dyn Future<Output = Step> + Send>>),
+    Done,
+}
+
+/// A stream of exactly so many bytes. One that ends early or goes on too long
+/// breaks the connection, so that the peer never takes a part for the whole.
+struct Relay {
+    left: u64,
+    state: State,
+}
+
+/// Why a relayed stream broke.
+#[derive(Debug)]
+struct Broken(&'static str);
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl hyper::body::Body for Relay {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let mut reading = match std::mem::replace(&mut self.state, State::Done) {
+            State::Done => return Poll::Ready(None),
+            State::Idle(_) if self.left == 0 => return Poll::Ready(None),
+            State::Idle(mut chunks) => Box::pin(async move {
+                let next = chunks.next().await;
+                (chunks, next)
+            }),
+            State::Reading(reading) => reading,
+        };
+        let Poll::Ready((chunks, next)) = reading.as_mut().poll(cx) else {
+            self.state = State::Reading(reading);
+            return Poll::Pending;
+        };
+        let chunk = match next {
+            None => return Poll::Ready(Some(Err(Broken("the stream ended early")))),
+            Some(Err(_)) => return Poll::Ready(Some(Err(Broken("the stream was cut off")))),
+            Some(Ok(chunk)) => chunk,
+        };
+        match self.left.checked_sub(chunk.len() as u64) {
+            None => Poll::Ready(Some(Err(Broken("the stream went on too long")))),
+            Some(left) => {
+                self.left = left;
+                self.state = State::Idle(chunks);
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,396 @@
+//! The routes. Each handler frames one request for the gate; the attributes
+//! above it are its entry in the OpenAPI document.
+
+use std::ops::ControlFlow;
+
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::handler::Handler;
+use axum::http::HeaderMap;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+use bytes::Bytes;
+use chancery_message::{Inbound, Operation};
+use chancery_pipeline::outcome::RefusalKind;
+use chancery_pipeline::ports::{Ask, Reply, ReplyBody};
+use tokio::time::Instant;
+
+use super::body::{BodyFault, Upload, whole};
+use super::guard::{
+    Refused, Target, announced, guard, idempotency_key, inbox_query, json_body, number, upload_type,
+};
+use super::relay::{answer, refuse, relay};
+use super::{Door, Peer, ROOT};
+use crate::content::{OPENAPI, Problem, schemas};
+
+pub(super) fn router(door: Door) -> Router {
+    let api = Router::new()
+        .route("/messages", post(send))
+        .route("/check", post(check))
+        .route("/messages/{id}", read(status))
+        .route("/messages/{id}/reply", post(reply))
+        .route("/messages/{id}/forward", post(forward))
+        .route("/messages/{id}/withdraw", post(withdraw))
+        .route("/attachments", post(upload))
+        .route("/recipients", read(recipients))
+        .route("/inbox", read(inbox))
+        .route("/inbox/{delivery}", read(fetch))
+        .route(
+            "/inbox/{delivery}/attachments/{index}",
+            read(fetch_attachment),
+        )
+        .route("/inbox/{delivery}/ack", post(acknowledge))
+        .route("/openapi.json", read(openapi));
+    Router::new()
+        .nest(ROOT, api)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(from_fn_with_state(door.clone(), guard))
+        .with_state(door)
+}
+
+/// GET without HEAD: a fetch has effects, so nothing is fetched by half.
+fn read<H, T>(handler: H) -> MethodRouter<Door>
+where
+    H: Handler<T, Door>,
+    T: 'static,
+{
+    get(handler).head(method_not_allowed)
+}
+
+async fn method_not_allowed(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+) -> Response {
+    refuse(
+        &door,
+        &peer,
+        &Refused::new(
+            Problem::MethodNotAllowed,
+            "the field `allow` names the methods that there are",
+        ),
+    )
+    .await
+}
+
+async fn not_found(State(door): State<Door>, Extension(peer): Extension<Peer>) -> Response {
+    refuse(&door, &peer, &Refused::not_found()).await
+}
+
+/// Send a message.
+#[utoipa::path(post, path = "/messages", tag = "messages", request_body = schemas::SubmissionRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters; the same request under the same key is done once")),
+    responses(
+        (status = 202, description = "Accepted and durable, with the verdict for each recipient; or kept for an officer", body = schemas::Taken),
+        (status = "default", description = "Refused; nothing changed", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn send(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    submit(&door, &peer, Operation::Send, request).await
+}
+
+/// Ask what would become of a message, without sending it.
+#[utoipa::path(post, path = "/check", tag = "messages", request_body = schemas::SubmissionRequest,
+    responses(
+        (status = 200, description = "What the rules say for each recipient", body = schemas::VerdictsAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn check(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    submit(&door, &peer, Operation::Check, request).await
+}
+
+/// Answer a message or delivery.
+#[utoipa::path(post, path = "/messages/{id}/reply", tag = "messages", request_body = schemas::SubmissionRequest,
+    params(("id" = String, Path, description = "The message or delivery answered"),
+        ("Idempotency-Key" = Option<String>, Header, description = "As for sending")),
+    responses(
+        (status = 202, description = "As for sending", body = schemas::Taken),
+        (status = "default", description = "Refused; nothing changed", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn reply(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+    request: Request,
+) -> Response {
+    match one(target) {
+        Ok(to) => submit(&door, &peer, Operation::Reply { to }, request).await,
+        Err(refused) => refuse(&door, &peer, &refused).await,
+    }
+}
+
+/// Pass on a message that was delivered to the caller.
+#[utoipa::path(post, path = "/messages/{id}/forward", tag = "messages", request_body = schemas::SubmissionRequest,
+    params(("id" = String, Path, description = "The message or delivery passed on"),
+        ("Idempotency-Key" = Option<String>, Header, description = "As for sending")),
+    responses(
+        (status = 202, description = "As for sending", body = schemas::Taken),
+        (status = "default", description = "Refused; nothing changed", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn forward(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+    request: Request,
+) -> Response {
+    match one(target) {
+        Ok(of) => submit(&door, &peer, Operation::Forward { of }, request).await,
+        Err(refused) => refuse(&door, &peer, &refused).await,
+    }
+}
+
+/// What became of a message of the caller's.
+#[utoipa::path(get, path = "/messages/{id}", tag = "messages",
+    params(("id" = String, Path, description = "The message")),
+    responses(
+        (status = 200, description = "Where it stands for each recipient", body = schemas::StatusAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn status(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    about(&door, &peer, target, |message| Ask::Status { message }).await
+}
+
+/// Take back what is not yet delivered.
+#[utoipa::path(post, path = "/messages/{id}/withdraw", tag = "messages",
+    params(("id" = String, Path, description = "The message")),
+    responses(
+        (status = 200, description = "Where it stands now for each recipient", body = schemas::StatusAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn withdraw(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    about(&door, &peer, target, |message| Ask::Withdraw { message }).await
+}
+
+/// Upload an attachment: its raw bytes under its own media type. Kept for 24
+/// hours, for the caller alone.
+#[utoipa::path(post, path = "/attachments", tag = "messages",
+    request_body(content = schemas::RawBytes, content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "Held", body = schemas::UploadAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn upload(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let headers = request.headers();
+    let head = upload_type(headers).and_then(|media_type| Ok((media_type, announced(headers)?)));
+    let (media_type, announced) = match head {
+        Ok(head) => head,
+        Err(refused) => return refuse(&door, &peer, &refused).await,
+    };
+    if announced.is_some_and(|size| size > door.limits.upload) {
+        return refuse(&door, &peer, &TOO_LARGE).await;
+    }
+    let mut body = Upload::new(request.into_body(), &door.limits);
+    let held = door
+        .gate
+        .upload(peer.evidence.clone(), media_type, announced, &mut body)
+        .await;
+    match (held, body.fault) {
+        (Err(_), Some(fault)) => refuse(&door, &peer, &fault.into()).await,
+        (held, _) => answer(&door, held),
+    }
+}
+
+/// The participants that the caller may know of.
+#[utoipa::path(get, path = "/recipients", tag = "directory",
+    responses(
+        (status = 200, description = "Whom submissions may name", body = schemas::RecipientsAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn recipients(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+) -> Response {
+    ask(&door, &peer, Ask::Recipients).await
+}
+
+/// What waits for the caller.
+#[utoipa::path(get, path = "/inbox", tag = "inbox",
+    params(("wait" = Option<u32>, Query, minimum = 0, maximum = 60, description = "Wait so many seconds for something; 0 where absent"),
+        ("after" = Option<String>, Query, description = "Only what comes after this delivery"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "At most so many; 50 where absent")),
+    responses(
+        (status = 200, description = "Deliveries that the rules permit now", body = schemas::InboxAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn inbox(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    uri: http::Uri,
+) -> Response {
+    match inbox_query(uri.query()) {
+        Ok((wait_seconds, after, limit)) => {
+            let inbox = Ask::Inbox {
+                wait_seconds,
+                after,
+                limit,
+            };
+            ask(&door, &peer, inbox).await
+        }
+        Err(refused) => refuse(&door, &peer, &refused).await,
+    }
+}
+
+/// Fetch a delivery. It is decided, recorded and given out; it stays in the
+/// inbox until it is acknowledged.
+#[utoipa::path(get, path = "/inbox/{delivery}", tag = "inbox",
+    params(("delivery" = String, Path, description = "The delivery")),
+    responses(
+        (status = 200, description = "The message", body = schemas::DeliveryAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn fetch(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    about(&door, &peer, target, |delivery| Ask::Fetch { delivery }).await
+}
+
+/// Fetch the bytes of one attachment.
+#[utoipa::path(get, path = "/inbox/{delivery}/attachments/{index}", tag = "inbox",
+    params(("delivery" = String, Path, description = "The delivery"),
+        ("index" = u32, Path, description = "The attachment's index")),
+    responses(
+        (status = 200, description = "The bytes", body = schemas::RawBytes, content_type = "application/octet-stream"),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn fetch_attachment(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    let place = target.0.and_then(|ids| match ids.as_slice() {
+        [delivery, index] => number(index, 0..=999)
+            .map(|index| (delivery.clone(), index))
+            .ok_or(Refused::not_found()),
+        _ => Err(Refused::not_found()),
+    });
+    match place {
+        Ok((delivery, index)) => ask(&door, &peer, Ask::FetchAttachment { delivery, index }).await,
+        Err(refused) => refuse(&door, &peer, &refused).await,
+    }
+}
+
+/// Acknowledge a delivery: the caller has it safely, it leaves the inbox.
+#[utoipa::path(post, path = "/inbox/{delivery}/ack", tag = "inbox",
+    params(("delivery" = String, Path, description = "The delivery")),
+    responses(
+        (status = 200, description = "The receipt; the same each time", body = schemas::AcknowledgedAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn acknowledge(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    about(&door, &peer, target, |delivery| Ask::Acknowledge {
+        delivery,
+    })
+    .await
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "directory",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+pub(crate) async fn openapi(State(door): State<Door>) -> Response {
+    let document = Reply {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        headers: Vec::new(),
+        body: ReplyBody::Whole(Bytes::from_static(OPENAPI.as_bytes())),
+        per_recipient: Vec::new(),
+    };
+    relay(&door, document)
+}
+
+async fn submit(door: &Door, peer: &Peer, operation: Operation, request: Request) -> Response {
+    match take(door, peer, operation, request).await {
+        ControlFlow::Continue((inbound, raw)) => answer(door, door.gate.submit(inbound, raw).await),
+        ControlFlow::Break(refused) => refuse(door, peer, &refused).await,
+    }
+}
+
+/// The bytes of a submission and what the gate must know of them.
+async fn take(
+    door: &Door,
+    peer: &Peer,
+    operation: Operation,
+    request: Request,
+) -> ControlFlow<Refused, (Inbound, Bytes)> {
+    let (key, size) = match head(request.headers(), &operation) {
+        Ok(head) => head,
+        Err(refused) => return ControlFlow::Break(refused),
+    };
+    if size.is_some_and(|size| size > door.limits.submission) {
+        return ControlFlow::Break(TOO_LARGE);
+    }
+    let deadline = Instant::now() + door.limits.submission_time;
+    match whole(request.into_body(), door.limits.submission, deadline).await {
+        Err(fault) => ControlFlow::Break(fault.into()),
+        Ok(raw) => {
+            let inbound = Inbound {
+                peer: peer.evidence.clone(),
+                operation,
+                idempotency_key: key,
+                envelope_to: Vec::new(),
+                envelope_from: None,
+            };
+            ControlFlow::Continue((inbound, raw))
+        }
+    }
+}
+
+/// The idempotency key (a check has no effect, so none there) and the announced size.
+fn head(
+    headers: &HeaderMap,
+    operation: &Operation,
+) -> Result<(Option<String>, Option<u64>), Refused> {
+    json_body(headers)?;
+    let key = idempotency_key(headers)?.filter(|_| *operation != Operation::Check);
+    Ok((key, announced(headers)?))
+}
+
+fn one(target: Target) -> Result<String, Refused> {
+    target
+        .0
+        .and_then(|ids| ids.into_iter().next().ok_or(Refused::not_found()))
+}
+
+async fn about(
+    door: &Door,
+    peer: &Peer,
+    target: Target,
+    make: impl FnOnce(String) -> Ask,
+) -> Response {
+    match one(target) {
+        Ok(id) => ask(door, peer, make(id)).await,
+        Err(refused) => refuse(door, peer, &refused).await,
+    }
+}
+
+async fn ask(door: &Door, peer: &Peer, what: Ask) -> Response {
+    answer(door, door.gate.ask(peer.evidence.clone(), what).await)
+}
+
+const TOO_LARGE: Refused = Refused::new(
+    Problem::Gateway(RefusalKind::TooLarge),
+    "larger than this may be",
+);
+
+impl From<BodyFault> for Refused {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => TOO_LARGE,
+            BodyFault::TooSlow => Self::new(Problem::TooSlow, "the body did not come in time"),
+            BodyFault::Broken => Self::new(Problem::BadRequest, "the body was cut off"),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! XML in and out: pure functions of their arguments.
+//!
+//! - [`read`]: the bytes of a submission → [`Parsed`](chancery_message::Parsed);
+//! - [`reply`]: an [`Outcome`](chancery_pipeline::outcome::Outcome) → what
+//!   goes back;
+//! - [`SCHEMA`]: the published XSD of both. The reader is the gate; the schema
+//!   says the same to partners.
+
+mod deliver;
+mod fault;
+mod fields;
+mod read;
+mod reply;
+mod text;
+mod tree;
+mod write;
+
+pub use fault::{Fault, fault};
+pub use read::{MAX_REQUEST_BYTES, read};
+pub use reply::{attachment, reply};
+
+/// The namespace of every element.
+pub const NAMESPACE: &str = "urn:chancery:siena-style:1";
+/// The schema, as served under `/siena/v1/schema.xsd`.
+pub const SCHEMA: &str = include_str!("../../schema/siena-style-1.xsd");

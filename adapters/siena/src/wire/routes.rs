@@ -1,0 +1,238 @@
+//! The routes: one request, framed for the gate.
+//!
+//! | method and path under `/siena/v1` | asks |
+//! |---|---|
+//! | `POST /messages`, `/check` | send; tell what would become of it |
+//! | `POST /messages/ID/reply`, `/forward` | answer; pass on |
+//! | `GET /messages/ID`, `POST /messages/ID/withdraw` | status; take back |
+//! | `POST /attachments` | upload raw bytes |
+//! | `GET /recipients` | whom the caller may know of |
+//! | `GET /inbox?wait=&after=&limit=` | what waits |
+//! | `GET /inbox/ID`, `/inbox/ID/attachments/N` | fetch |
+//! | `POST /inbox/ID/ack` | acknowledge |
+//! | `GET /schema.xsd` | the schema |
+
+use bytes::Bytes;
+use chancery_message::{Inbound, Operation};
+use chancery_pipeline::outcome::RefusalKind;
+use chancery_pipeline::ports::{Ask, Reply, ReplyBody};
+use http::header::{ALLOW, EXPECT};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::{BodyFault, Tap, Upload, whole};
+use super::guard::{
+    Refused, announced, check, idempotency_key, inbox_query, is_id, number, upload_type, xml_body,
+};
+use super::relay::{Answer, answer as relayed, refuse, relay};
+use super::{Door, Peer, ROOT};
+use crate::content::{Fault, SCHEMA};
+
+/// What a path means.
+enum Route {
+    Submit(Operation),
+    Upload,
+    Ask(Ask),
+    Inbox,
+    Schema,
+}
+
+/// Answers one request; takes in what a refusal left unread.
+pub(super) async fn answer(door: &Door, peer: &Peer, request: Request<Incoming>) -> Answer {
+    // Who waits for 100 Continue has sent nothing, and must not be asked to.
+    let waits = request.headers().contains_key(EXPECT);
+    let request = request.map(Tap::new);
+    let tap = request.body().clone();
+    let answer = dispatch(door, peer, request).await;
+    if answer.status().is_client_error() && answer.status() != StatusCode::REQUEST_TIMEOUT && !waits
+    {
+        tap.drain().await;
+    }
+    answer
+}
+
+async fn dispatch(door: &Door, peer: &Peer, request: Request<Tap<Incoming>>) -> Answer {
+    let routed = check(peer, request.uri(), request.headers()).and_then(|()| route(request.uri()));
+    let (method, route) = match routed {
+        Ok(routed) => routed,
+        Err(refused) => return refuse(door, peer, &refused).await,
+    };
+    // HEAD is no GET here: a fetch has effects, so nothing is fetched by half.
+    if *request.method() != method {
+        let refused = Refused::new(
+            Fault::MethodNotAllowed,
+            "the field `allow` names the method that there is",
+        );
+        let mut answer = refuse(door, peer, &refused).await;
+        let allow = if method == Method::GET { "GET" } else { "POST" };
+        answer
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static(allow));
+        return answer;
+    }
+    let answered = match route {
+        Route::Submit(operation) => submit(door, peer, operation, request).await,
+        Route::Upload => upload(door, peer, request).await,
+        Route::Ask(ask) => Ok(relayed(
+            door,
+            door.gate.ask(peer.evidence.clone(), ask).await,
+        )),
+        Route::Inbox => inbox(door, peer, request.uri()).await,
+        Route::Schema => Ok(relay(door, schema())),
+    };
+    match answered {
+        Ok(answer) => answer,
+        Err(refused) => refuse(door, peer, &refused).await,
+    }
+}
+
+/// The route of a path, and its method. Ids are taken as they are written:
+/// nothing in one needs an escape, so an escaped one is not found.
+fn route(uri: &Uri) -> Result<(Method, Route), Refused> {
+    let path = uri
+        .path()
+        .strip_prefix(ROOT)
+        .and_then(|path| path.strip_prefix('/'))
+        .ok_or(Refused::not_found())?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let id = |id: &str| {
+        if is_id(id) {
+            Ok(id.to_owned())
+        } else {
+            Err(Refused::not_found())
+        }
+    };
+    Ok(match parts.as_slice() {
+        ["messages"] => (Method::POST, Route::Submit(Operation::Send)),
+        ["check"] => (Method::POST, Route::Submit(Operation::Check)),
+        ["messages", message] => (
+            Method::GET,
+            Route::Ask(Ask::Status {
+                message: id(message)?,
+            }),
+        ),
+        ["messages", to, "reply"] => (
+            Method::POST,
+            Route::Submit(Operation::Reply { to: id(to)? }),
+        ),
+        ["messages", of, "forward"] => (
+            Method::POST,
+            Route::Submit(Operation::Forward { of: id(of)? }),
+        ),
+        ["messages", message, "withdraw"] => (
+            Method::POST,
+            Route::Ask(Ask::Withdraw {
+                message: id(message)?,
+            }),
+        ),
+        ["attachments"] => (Method::POST, Route::Upload),
+        ["recipients"] => (Method::GET, Route::Ask(Ask::Recipients)),
+        ["inbox"] => (Method::GET, Route::Inbox),
+        ["inbox", delivery] => (
+            Method::GET,
+            Route::Ask(Ask::Fetch {
+                delivery: id(delivery)?,
+            }),
+        ),
+        ["inbox", delivery, "ack"] => (
+            Method::POST,
+            Route::Ask(Ask::Acknowledge {
+                delivery: id(delivery)?,
+            }),
+        ),
+        ["inbox", delivery, "attachments", index] => {
+            let ask = Ask::FetchAttachment {
+                delivery: id(delivery)?,
+                index: number(index, 0..=999).ok_or(Refused::not_found())?,
+            };
+            (Method::GET, Route::Ask(ask))
+        }
+        ["schema.xsd"] => (Method::GET, Route::Schema),
+        _ => return Err(Refused::not_found()),
+    })
+}
+
+async fn submit(
+    door: &Door,
+    peer: &Peer,
+    operation: Operation,
+    request: Request<Tap<Incoming>>,
+) -> Result<Answer, Refused> {
+    let headers = request.headers();
+    xml_body(headers)?;
+    // A check has no effect that could happen twice.
+    let idempotency_key = idempotency_key(headers)?.filter(|_| operation != Operation::Check);
+    if announced(headers)?.is_some_and(|size| size > door.limits.submission) {
+        return Err(TOO_LARGE);
+    }
+    let deadline = Instant::now() + door.limits.submission_time;
+    let raw = whole(request.into_body(), door.limits.submission, deadline).await?;
+    let inbound = Inbound {
+        peer: peer.evidence.clone(),
+        operation,
+        idempotency_key,
+        envelope_to: Vec::new(),
+        envelope_from: None,
+    };
+    Ok(relayed(door, door.gate.submit(inbound, raw).await))
+}
+
+async fn upload(
+    door: &Door,
+    peer: &Peer,
+    request: Request<Tap<Incoming>>,
+) -> Result<Answer, Refused> {
+    let media_type = upload_type(request.headers())?;
+    let announced = announced(request.headers())?;
+    if announced.is_some_and(|size| size > door.limits.upload) {
+        return Err(TOO_LARGE);
+    }
+    let mut body = Upload::new(request.into_body(), &door.limits);
+    let held = door
+        .gate
+        .upload(peer.evidence.clone(), media_type, announced, &mut body)
+        .await;
+    match (held, body.fault) {
+        (Err(_), Some(fault)) => Err(fault.into()),
+        (held, _) => Ok(relayed(door, held)),
+    }
+}
+
+async fn inbox(door: &Door, peer: &Peer, uri: &Uri) -> Result<Answer, Refused> {
+    let (wait_seconds, after, limit) = inbox_query(uri.query())?;
+    let inbox = Ask::Inbox {
+        wait_seconds,
+        after,
+        limit,
+    };
+    Ok(relayed(
+        door,
+        door.gate.ask(peer.evidence.clone(), inbox).await,
+    ))
+}
+
+fn schema() -> Reply {
+    Reply {
+        status: 200,
+        content_type: "application/xml; charset=utf-8".to_owned(),
+        headers: Vec::new(),
+        body: ReplyBody::Whole(Bytes::from_static(SCHEMA.as_bytes())),
+        per_recipient: Vec::new(),
+    }
+}
+
+const TOO_LARGE: Refused = Refused::new(
+    Fault::Gateway(RefusalKind::TooLarge),
+    "larger than this may be",
+);
+
+impl From<BodyFault> for Refused {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => TOO_LARGE,
+            BodyFault::TooSlow => Self::new(Fault::TooSlow, "the body did not come in time"),
+            BodyFault::Broken => Self::new(Fault::BadRequest, "the body was cut off"),
+        }
+    }
+}
