@@ -1,5 +1,6 @@
 //! Every crate forbids unsafe code by its own first lines, and every room has
 //! a size that a newcomer can read in one sitting.
+#![allow(clippy::expect_used, reason = "helpers of tests: what fails fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
