@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_message::{Channel, ParticipantId};
+use chancery_machine::SystemClock;
+use chancery_mail::content::certificate;
+use chancery_message::{Channel, Clock as _, ParticipantId};
 use chancery_policy::directory::{Directory, Fingerprint, Participant, TlsEntry};
 use chancery_settings::Settings;
 use clap::{Subcommand, ValueEnum};
@@ -53,7 +55,7 @@ enum Command {
         /// The folder for key, certificate and profile (rest, siena).
         #[arg(long, value_name = "DIR", required_unless_present = "openpgp")]
         out: Option<PathBuf>,
-        /// The participant's OpenPGP certificate, ASCII-armored (mail).
+        /// The participant's OpenPGP certificate (mail).
         #[arg(long, value_name = "FILE", required_if_eq("channel", "mail"))]
         openpgp: Option<PathBuf>,
         /// Its fingerprint, hexadecimal, as the participant told it another way.
@@ -81,7 +83,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         }
         Command::Enroll { id, channel: Kind::Mail, openpgp, fingerprint, .. } => {
             let file = openpgp.as_deref().ok_or_else(|| Failure::usage("--openpgp FILE"))?;
-            enroll_mail(&args.config, id, &files::text(file, 1 << 20)?, fingerprint.as_deref())?;
+            enroll_mail(&args.config, id, &files::read(file, 1 << 20)?, fingerprint.as_deref())?;
             if json {
                 return out::json(&json!({ "participant": id.as_str(), "channel": "mail" }));
             }
@@ -169,15 +171,26 @@ pub(crate) fn enroll_tls(config: &Path, id: &ParticipantId, kind: Kind, folder: 
     Ok(file)
 }
 
-/// A participant's OpenPGP certificate.
+/// A participant's OpenPGP certificate: good now, for its address, able to sign
+/// and to be encrypted to.
 pub(crate) fn enroll_mail(
     config: &Path,
     id: &ParticipantId,
-    armored: &str,
+    file: &[u8],
     fingerprint: Option<&str>,
 ) -> Result<(), Failure> {
-    if !armored.trim_start().starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
-        return Err(Failure::new("not an OpenPGP certificate in ASCII armor: gpg --armor --export ADDRESS"));
+    let binary = certificate::read_file(file).map_err(failed("the OpenPGP certificate"))?;
+    let found = certificate::inspect(&binary, SystemClock.now()).map_err(failed("the OpenPGP certificate"))?;
+    let armored = certificate::armored(&binary).map_err(failed("the OpenPGP certificate"))?;
+    if !found.can_sign || !found.can_encrypt {
+        return Err(Failure::new("the OpenPGP certificate needs a key to sign with and one to encrypt to"));
+    }
+    let told = fingerprint.map(|text| text.replace([' ', ':'], ""));
+    if told.is_some_and(|told| !told.eq_ignore_ascii_case(&found.fingerprint)) {
+        return Err(Failure::new(format!(
+            "the certificate's fingerprint is {}, not the one that was told: ask the participant again",
+            found.fingerprint
+        )));
     }
     let settings = load(config)?;
     let directory = read(&settings)?;
@@ -185,10 +198,11 @@ pub(crate) fn enroll_mail(
         let mail = one.mail.as_mut().ok_or_else(|| {
             Failure::new(format!("{id} has no mail address: write [participant.mail] with address and approval first"))
         })?;
-        mail.openpgp_certificate = Some(armored.to_owned());
-        if let Some(fingerprint) = fingerprint {
-            mail.openpgp_fingerprint = Some(fingerprint.replace(' ', ""));
+        if !found.addresses.iter().any(|address| address.eq_ignore_ascii_case(&mail.address)) {
+            return Err(Failure::new(format!("the certificate is not for {}, the address of {id}", mail.address)));
         }
+        mail.openpgp_certificate = Some(armored);
+        mail.openpgp_fingerprint = Some(found.fingerprint);
         Ok(())
     })
 }

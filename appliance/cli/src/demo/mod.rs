@@ -122,7 +122,8 @@ async fn act(args: &Args, world: &mut World, json: bool) -> Result<Vec<String>, 
 
     let export = world.root.join("people/auditor/log.export");
     let key = audit::key_of(&world.places.audit_key())?;
-    let records = audit::export(&world.officer("farid")?, &key, &export).await?;
+    let auditor = world.officer("farid")?;
+    let records = audit::export(&auditor, &key, &export).await?;
     let expect = audit::expect(Some(&world.places.audit_key().display().to_string()), &[])?;
     let report = audit::report(&export, &expect)?;
     if let Some(fault) = &report.fault {

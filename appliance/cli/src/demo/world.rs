@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chancery_hsm_api::DoorZone;
 use chancery_message::{OfficerId, ParticipantId};
@@ -33,6 +34,8 @@ pub(super) struct World {
     pub(super) mail: Option<Correspondent>,
     clients: BTreeMap<String, Client>,
     canaries: Vec<String>,
+    /// Opened keys: each is kept under a passphrase that costs time on purpose.
+    officers: Mutex<BTreeMap<String, Arc<Officer>>>,
     pub(super) next_record: u64,
 }
 
@@ -97,7 +100,7 @@ impl World {
         let mut relay_end = None;
         if let Some(gpg) = &gpg {
             let participant = parsed(MAIL.0)?;
-            enroll_mail(&places.config(), &participant, &gpg.certificate()?, None)?;
+            enroll_mail(&places.config(), &participant, gpg.certificate()?.as_bytes(), None)?;
             relay_end = Some(Relay::start(relay, &places).await?);
         }
         files::folder(&root.join("people/auditor"))?;
@@ -122,6 +125,7 @@ impl World {
             mail,
             clients,
             canaries: Vec::new(),
+            officers: Mutex::default(),
             next_record: 0,
         })
     }
@@ -142,15 +146,21 @@ impl World {
     }
 
     /// An officer's desk.
-    pub(super) fn officer(&self, id: &str) -> Result<Officer, Failure> {
-        let id: OfficerId = id.parse().map_err(failed(id))?;
-        Desk {
+    pub(super) fn officer(&self, id: &str) -> Result<Arc<Officer>, Failure> {
+        let mut open = self.officers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(officer) = open.get(id) {
+            return Ok(Arc::clone(officer));
+        }
+        let name: OfficerId = id.parse().map_err(failed(id))?;
+        let desk = Desk {
             config: self.places.config(),
             key: Some(self.places.officers().join(format!("{id}.key"))),
-            officer: Some(id),
+            officer: Some(name),
             passphrase_file: Some(self.places.officers().join("passphrase")),
-        }
-        .open()
+        };
+        let officer = Arc::new(desk.open()?);
+        open.insert(id.to_owned(), Arc::clone(&officer));
+        Ok(officer)
     }
 
     /// A word that stands nowhere else, to search for.
