@@ -236,6 +236,22 @@ impl Rules {
             .map_or(Level::Nc, |entry| entry.accreditation)
     }
 
+    /// What the sender could do so that a judgement becomes a permit, each
+    /// tried by the engine. A company is told none: a hint may speak of rules
+    /// that are not its to know.
+    #[must_use]
+    pub fn hints(&self, judgement: &Judgement, sender: &Sender) -> Vec<String> {
+        match &judgement.derived {
+            Some(derived) if !sender.private && judgement.verdict != Verdict::Permit => {
+                chancery_policy::explain::hints_for_sender(&self.engine, &derived.facts, &[])
+                    .iter()
+                    .map(chancery_policy::explain::Hint::text)
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Decides.
     #[must_use]
     pub fn judge(&self, question: &Question<'_>) -> Judgement {

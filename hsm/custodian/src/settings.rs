@@ -13,7 +13,6 @@ use crate::Limits;
 pub struct CustodianSettings {
     /// Folder of the checkpoint book, the custodian's own log and the count of
     /// wrong PINs. Only the custodian's user may open it.
-    #[serde(default = "state_dir")]
     pub state_dir: PathBuf,
     /// Origin of the one audit log whose checkpoints are signed, for example `chancery/node-1`.
     pub log_origin: String,
@@ -23,7 +22,6 @@ pub struct CustodianSettings {
     /// Which token.
     pub token: TokenSettings,
     /// Where the PIN comes from.
-    #[serde(default = "pin_file")]
     pub pin: PinSource,
     /// How much may be asked; by default fitted to the number of sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +33,6 @@ pub struct CustodianSettings {
 #[serde(deny_unknown_fields)]
 pub struct TokenSettings {
     /// What module it is: tells how the module is configured.
-    #[serde(default)]
     pub kind: ModuleKind,
     /// The PKCS#11 module, an absolute path.
     pub module: PathBuf,
@@ -44,7 +41,7 @@ pub struct TokenSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module_sha256: Option<String>,
     /// Folder where the module keeps the token (kinds `kryoptic` and `softhsm`).
-    #[serde(default = "token_folder", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<PathBuf>,
     /// The token's label.
     pub label: String,
@@ -111,19 +108,6 @@ impl TokenSettings {
     }
 }
 
-fn state_dir() -> PathBuf {
-    "data/custodian".into()
-}
-
-fn pin_file() -> PinSource {
-    PinSource::File("data/token.pin".into())
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "serde wants the field's own type")]
-fn token_folder() -> Option<PathBuf> {
-    Some("data/token".into())
-}
-
 const fn two() -> u32 {
     2
 }
@@ -141,10 +125,9 @@ const fn yes() -> bool {
 }
 
 /// What module it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModuleKind {
-    #[default]
     /// The embedded token: `store` holds `token.sql` and `token.conf`.
     Kryoptic,
     /// SoftHSM 2: `store` holds the folder `tokens` and `softhsm2.conf`.

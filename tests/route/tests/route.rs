@@ -471,3 +471,21 @@ fn an_upload_is_its_owners_alone() {
     assert!(matches!(with("cert-eu"), Ok(Outcome::Accepted(_))));
     assert_eq!(refusal(with("cert-eu")), RefusalKind::Invalid, "used once");
 }
+
+#[test]
+fn a_check_says_what_would_help_and_sends_nothing() {
+    let world = World::new();
+    let mut submission = message(&["eeas-intcen"], Level::Restricted);
+    submission.personal_data = Some(true);
+    submission.purpose = Some(chancery_message::Purpose::Diplomacy);
+    submission.intent = Intent::Check;
+    let Ok(Outcome::Checked(verdicts)) = world.submit("cert-eu", Channel::Rest, submission) else {
+        panic!("not checked");
+    };
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Deny,
+        "{verdicts:?}"
+    );
+    assert_eq!(kinds(&world), [EventKind::ReleaseChecked]);
+}

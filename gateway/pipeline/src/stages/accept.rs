@@ -127,7 +127,10 @@ fn check(
     draft: &Draft,
     now: Timestamp,
 ) -> Result<Outcome, StageError> {
-    let judgements = judge_all(rules, sender, draft, now);
+    let mut judgements = judge_all(rules, sender, draft, now);
+    for judgement in &mut judgements {
+        judgement.hints = rules.hints(judgement, sender);
+    }
     let verdicts: Vec<String> = judgements
         .iter()
         .zip(&draft.document.recipients)
