@@ -3,10 +3,10 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use chancery_audit::{CheckpointKey, Expect, Exporter, Frontier, LogId, Record, timeline, verify};
 use chancery_pipeline::officers::Request;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -61,7 +61,11 @@ enum Command {
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     match &args.command {
-        Command::Verify { file, log_key, checkpoint } => {
+        Command::Verify {
+            file,
+            log_key,
+            checkpoint,
+        } => {
             // `--key` is the officer's key elsewhere; here it can only mean the log's.
             let given = args.desk.key.as_ref().map(|key| key.display().to_string());
             let expect = expect(log_key.as_deref().or(given.as_deref()), checkpoint)?;
@@ -89,14 +93,21 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
             if json {
                 return out::json(&json!({ "file": file, "records": records }));
             }
-            out::line(format_args!("{records} records in {}; chancery audit verify needs nothing else", file.display()))
+            out::line(format_args!(
+                "{records} records in {}; chancery audit verify needs nothing else",
+                file.display()
+            ))
         }
     }
 }
 
 /// The records about one message, as the log has them.
 pub(crate) async fn story(officer: &Officer, message: &str) -> Result<Vec<Bytes>, Failure> {
-    officer.order(Request::AuditMessage { message: message.to_owned() }).await
+    officer
+        .order(Request::AuditMessage {
+            message: message.to_owned(),
+        })
+        .await
 }
 
 fn show(lines: &[Bytes], json: bool) -> Result<(), Failure> {
@@ -119,7 +130,11 @@ fn show(lines: &[Bytes], json: bool) -> Result<(), Failure> {
 }
 
 /// Writes the whole log to a new file; the number of records.
-pub(crate) async fn export(officer: &Officer, key: &CheckpointKey, file: &Path) -> Result<u64, Failure> {
+pub(crate) async fn export(
+    officer: &Officer,
+    key: &CheckpointKey,
+    file: &Path,
+) -> Result<u64, Failure> {
     let lines = officer.order(Request::AuditExport).await?;
     let mut notes: Vec<(u64, String)> = Vec::new();
     let mut records: Vec<&Bytes> = Vec::new();
@@ -127,7 +142,10 @@ pub(crate) async fn export(officer: &Officer, key: &CheckpointKey, file: &Path) 
         match checkpoint_of(line) {
             Some(note) if records.is_empty() => {
                 let size = note.lines().nth(1).and_then(|size| size.parse().ok());
-                notes.push((size.ok_or_else(|| Failure::new("a checkpoint of the log cannot be read"))?, note));
+                notes.push((
+                    size.ok_or_else(|| Failure::new("a checkpoint of the log cannot be read"))?,
+                    note,
+                ));
             }
             _ => records.push(line),
         }
@@ -139,7 +157,8 @@ pub(crate) async fn export(officer: &Officer, key: &CheckpointKey, file: &Path) 
     notes.retain(|(size, _)| (1..=total).contains(size));
     let wrong = || failed::<chancery_audit::ExportError>("the export");
     let count = notes.len() as u64;
-    let mut exporter = Exporter::begin(Vec::new(), key, &Frontier::default(), total, count).map_err(wrong())?;
+    let mut exporter =
+        Exporter::begin(Vec::new(), key, &Frontier::default(), total, count).map_err(wrong())?;
     let mut notes = notes.into_iter().peekable();
     for record in records {
         exporter.record(record, None).map_err(wrong())?;
@@ -154,7 +173,10 @@ pub(crate) async fn export(officer: &Officer, key: &CheckpointKey, file: &Path) 
 
 fn checkpoint_of(line: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(line).ok()?;
-    value.get("checkpoint").and_then(Value::as_str).map(str::to_owned)
+    value
+        .get("checkpoint")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 /// Verifies an export; the report is shown.
@@ -175,7 +197,8 @@ pub(crate) fn verify_file(file: &Path, expect: &Expect, json: bool) -> Result<()
 pub(crate) fn report(file: &Path, expect: &Expect) -> Result<verify::Report, Failure> {
     let cannot = || format!("{} cannot be read", file.display());
     if file == Path::new("-") {
-        return verify::verify(BufReader::new(std::io::stdin().lock()), expect).map_err(failed(cannot()));
+        return verify::verify(BufReader::new(std::io::stdin().lock()), expect)
+            .map_err(failed(cannot()));
     }
     let opened = std::fs::File::open(file).map_err(failed(cannot()))?;
     verify::verify(BufReader::with_capacity(1 << 18, opened), expect).map_err(failed(cannot()))
@@ -215,7 +238,9 @@ pub(crate) fn key_of(file: &Path) -> Result<CheckpointKey, Failure> {
 
 /// Reads a C2SP verifier key: `name+id+base64(type, SubjectPublicKeyInfo)`.
 fn verifier(text: &str) -> Result<CheckpointKey, Failure> {
-    let not_one = || Failure::new("not a log's key: NAME+ID+KEY as `chancery init` writes it to data/audit.key");
+    let not_one = || {
+        Failure::new("not a log's key: NAME+ID+KEY as `chancery init` writes it to data/audit.key")
+    };
     let mut parts = text.trim().splitn(3, '+');
     let (name, id, key) = (parts.next(), parts.next(), parts.next());
     let (Some(name), Some(id), Some(key)) = (name, id, key) else {
@@ -231,7 +256,9 @@ fn verifier(text: &str) -> Result<CheckpointKey, Failure> {
     hash.update(&typed);
     let expected: String = hex::encode(hash.finalize()).chars().take(8).collect();
     if id != expected {
-        return Err(Failure::new("the log's key is damaged: its id does not fit"));
+        return Err(Failure::new(
+            "the log's key is damaged: its id does not fit",
+        ));
     }
     let log: LogId = name.parse().map_err(|_| not_one())?;
     CheckpointKey::from_spki(&log, spki).map_err(failed("the log's key"))

@@ -30,12 +30,21 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
             out::line(finding)?;
         }
     }
-    let wrong = found.iter().filter(|finding| finding.grade == Grade::Wrong).count();
+    let wrong = found
+        .iter()
+        .filter(|finding| finding.grade == Grade::Wrong)
+        .count();
     if wrong > 0 {
-        return Err(Failure::new(format!("{wrong} things are wrong: the node would not start, or not safely")));
+        return Err(Failure::new(format!(
+            "{wrong} things are wrong: the node would not start, or not safely"
+        )));
     }
     if !json {
-        out::line(if found.is_empty() { "all is well" } else { "nothing is wrong" })?;
+        out::line(if found.is_empty() {
+            "all is well"
+        } else {
+            "nothing is wrong"
+        })?;
     }
     Ok(())
 }
@@ -54,7 +63,14 @@ pub(crate) fn findings(config: &Path) -> Result<Vec<Finding>, Failure> {
                         Some(line) => format!("{}:{line}", problem.file),
                         None => problem.file.clone(),
                     };
-                    Finding::wrong(if at.is_empty() { "rules.policies".to_owned() } else { at }, problem.what.clone())
+                    Finding::wrong(
+                        if at.is_empty() {
+                            "rules.policies".to_owned()
+                        } else {
+                            at
+                        },
+                        problem.what.clone(),
+                    )
                 });
                 found.extend(problems);
             }
@@ -66,7 +82,10 @@ pub(crate) fn findings(config: &Path) -> Result<Vec<Finding>, Failure> {
         Err(failure) => found.push(Finding::wrong("rules.participants", failure.to_string())),
         Ok((people, officers)) => match Directory::from_toml(0, &people, &officers) {
             Err(error) => found.extend(
-                error.problems().iter().map(|problem| Finding::wrong(problem.place.clone(), problem.what.clone())),
+                error
+                    .problems()
+                    .iter()
+                    .map(|problem| Finding::wrong(problem.place.clone(), problem.what.clone())),
             ),
             Ok(directory) => {
                 mous(&rules.mous, &directory, &mut found);
@@ -85,7 +104,9 @@ fn mous(folder: &Path, directory: &Directory, found: &mut Vec<Finding>) {
     match policy::folder_of(folder, ".toml") {
         Err(failure) => found.push(Finding::wrong("rules.mous", failure.to_string())),
         Ok(texts) => {
-            let texts = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            let texts = texts
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str()));
             if let Err(error) = Register::from_toml(texts, directory) {
                 found.push(Finding::wrong("rules.mous", error.to_string()));
             }
@@ -97,7 +118,10 @@ fn mous(folder: &Path, directory: &Directory, found: &mut Vec<Finding>) {
 fn keys(directory: &Directory, found: &mut Vec<Finding>) {
     for one in directory.participants() {
         let usable = one.mail.as_ref().is_some_and(|mail| mail.is_usable())
-            || [&one.siena, &one.rest].into_iter().flatten().any(|tls| tls.is_usable());
+            || [&one.siena, &one.rest]
+                .into_iter()
+                .flatten()
+                .any(|tls| tls.is_usable());
         if !usable {
             found.push(Finding::weak(
                 format!("participant {}", one.id),

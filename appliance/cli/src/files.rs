@@ -12,20 +12,27 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let what = || format!("{} cannot be read", path.display());
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
+        std::io::stdin()
+            .lock()
+            .take(most + 1)
+            .read_to_end(&mut bytes)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
     }
     .map_err(failed(what()))?;
     if bytes.len() as u64 > most {
-        return Err(Failure::new(format!("{}: larger than {most} bytes", what())));
+        return Err(Failure::new(format!(
+            "{}: larger than {most} bytes",
+            what()
+        )));
     }
     Ok(bytes)
 }
 
 /// Reads text.
 pub(crate) fn text(path: &Path, most: u64) -> Result<String, Failure> {
-    String::from_utf8(read(path, most)?).map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())))
+    String::from_utf8(read(path, most)?)
+        .map_err(|_| Failure::new(format!("{} is not UTF-8 text", path.display())))
 }
 
 /// Makes a new file with this mode; one that exists is not touched.
@@ -39,7 +46,9 @@ pub(crate) fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure
             file.write_all(bytes)?;
             file.sync_all()
         })
-        .map_err(failed(format_args!("{} cannot be made", path.display()).to_string()))
+        .map_err(failed(
+            format_args!("{} cannot be made", path.display()).to_string(),
+        ))
 }
 
 /// Replaces a file as a whole: readers see the old one or the new one.

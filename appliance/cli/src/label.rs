@@ -111,44 +111,75 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         country: args
             .country
             .as_deref()
-            .map(|text| desk::country(text).map_err(|error| Failure::usage(format!("--country: {error}"))))
+            .map(|text| {
+                desk::country(text).map_err(|error| Failure::usage(format!("--country: {error}")))
+            })
             .transpose()?,
         on: match &args.on {
             None => now.date(),
-            Some(text) => desk::day(text).ok_or_else(|| Failure::usage("--on: a day is written 2026-01-31"))?,
+            Some(text) => desk::day(text)
+                .ok_or_else(|| Failure::usage("--on: a day is written 2026-01-31"))?,
         },
     };
     match &args.command {
         Command::Parse { lines: true, .. } => lines(&options),
-        Command::Parse { file: Some(file), .. } => {
+        Command::Parse {
+            file: Some(file), ..
+        } => {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            answer(&desk::parse_file(&name, &files::read(file, MOST)?, &options), json)
+            answer(
+                &desk::parse_file(&name, &files::read(file, MOST)?, &options),
+                json,
+            )
         }
-        Command::Parse { text, .. } => answer(&desk::parse_line(text.as_deref().unwrap_or_default(), &options), json),
+        Command::Parse { text, .. } => answer(
+            &desk::parse_line(text.as_deref().unwrap_or_default(), &options),
+            json,
+        ),
         Command::Format { text, to } => {
             let syntax = Syntax::of(to).ok_or_else(|| {
                 Failure::usage("--to: text, json, 4774, sio-label, ess, xep0258, stix or misp")
             })?;
-            let written = desk::format(text, syntax, &issue(now), &options).map_err(|e| Failure::new(e.to_string()))?;
+            let written = desk::format(text, syntax, &issue(now), &options)
+                .map_err(|e| Failure::new(e.to_string()))?;
             if json {
                 return out::json(&serde_json::json!({ "syntax": syntax.name(), "text": written }));
             }
             out::line(written)
         }
-        Command::Translate { text, from, to } => {
-            answer(&desk::translate(text, from.as_deref(), to, options.on), json)
-        }
+        Command::Translate { text, from, to } => answer(
+            &desk::translate(text, from.as_deref(), to, options.on),
+            json,
+        ),
         Command::Compare { a, b } => {
             let found = desk::compare(a, b, &options);
             fault(&found)?;
             if json {
                 return out::json(&found);
             }
-            let word = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or("none").to_owned();
-            out::line(format_args!("{} is {} {}", word("a"), relation(&word("relation")), word("b")))?;
+            let word = |key: &str| {
+                found
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .unwrap_or("none")
+                    .to_owned()
+            };
+            out::line(format_args!(
+                "{} is {} {}",
+                word("a"),
+                relation(&word("relation")),
+                word("b")
+            ))?;
             out::line(format_args!("both are covered by: {}", word("join")))
         }
-        Command::Bind { text, file, key, key_name, content_type, embed } => {
+        Command::Bind {
+            text,
+            file,
+            key,
+            key_name,
+            content_type,
+            embed,
+        } => {
             let signer = SoftSigner::from_pem(key_name, &files::text(key, 1 << 16)?)
                 .map_err(|e| Failure::new(e.to_string()))?;
             let content = files::read(file, MOST)?;
@@ -160,25 +191,45 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
                 embedded: *embed,
                 signer: &signer,
             };
-            let bound = desk::bind(text, &binder, &issue(now), &options).map_err(|e| Failure::new(e.to_string()))?;
+            let bound = desk::bind(text, &binder, &issue(now), &options)
+                .map_err(|e| Failure::new(e.to_string()))?;
             out::line(bound)
         }
-        Command::Verify { binding, file, key } => verify(binding, file.as_deref(), key.as_deref(), json),
+        Command::Verify { binding, file, key } => {
+            verify(binding, file.as_deref(), key.as_deref(), json)
+        }
     }
 }
 
-fn verify(binding: &Path, file: Option<&Path>, key: Option<&Path>, json: bool) -> Result<(), Failure> {
+fn verify(
+    binding: &Path,
+    file: Option<&Path>,
+    key: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
     let content = file.map(|file| files::read(file, MOST)).transpose()?;
     let key = key
-        .map(|key| trusted_key(&files::text(key, 1 << 16)?).map_err(|e| Failure::new(e.to_string())))
+        .map(|key| {
+            trusted_key(&files::text(key, 1 << 16)?).map_err(|e| Failure::new(e.to_string()))
+        })
         .transpose()?;
-    let found = desk::verify(&files::text(binding, MOST)?, content.as_deref(), key.as_ref().map(<[u8; 65]>::as_slice));
+    let found = desk::verify(
+        &files::text(binding, MOST)?,
+        content.as_deref(),
+        key.as_ref().map(<[u8; 65]>::as_slice),
+    );
     if json {
         out::json(&found)?;
     }
     fault(&found)?;
     if !json {
-        let word = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let word = |key: &str| {
+            found
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         out::line(format_args!("holds: {}", word("canonical")))?;
         if !word("note").is_empty() {
             out::line(word("note"))?;
@@ -193,7 +244,11 @@ fn lines(options: &ReadOptions) -> Result<(), Failure> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if input.read_until(b'\n', &mut line).map_err(failed("standard input cannot be read"))? == 0 {
+        if input
+            .read_until(b'\n', &mut line)
+            .map_err(failed("standard input cannot be read"))?
+            == 0
+        {
             break;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
@@ -221,13 +276,25 @@ fn answer(found: &Value, json: bool) -> Result<(), Failure> {
     }
     let word = |key: &str| found.get(key).and_then(Value::as_str).map(str::to_owned);
     out::line(word("canonical").unwrap_or_default())?;
-    for (name, key) in [("scheme", "scheme_name"), ("level", "level"), ("EU level", "eu_level")] {
+    for (name, key) in [
+        ("scheme", "scheme_name"),
+        ("level", "level"),
+        ("EU level", "eu_level"),
+    ] {
         if let Some(text) = word(key) {
             out::line(format_args!("  {name:<9} {text}"))?;
         }
     }
-    for note in found.get("notes").and_then(Value::as_array).into_iter().flatten() {
-        out::line(format_args!("  note      {}", note.as_str().unwrap_or_default()))?;
+    for note in found
+        .get("notes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        out::line(format_args!(
+            "  note      {}",
+            note.as_str().unwrap_or_default()
+        ))?;
     }
     Ok(())
 }
@@ -237,8 +304,19 @@ fn fault(found: &Value) -> Result<(), Failure> {
     let Some(error) = found.get("error").filter(|error| !error.is_null()) else {
         return Ok(());
     };
-    let word = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Err(Failure::new(format!("{} ({}; {})", word("what"), word("where"), word("rule"))))
+    let word = |key: &str| {
+        error
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Err(Failure::new(format!(
+        "{} ({}; {})",
+        word("what"),
+        word("where"),
+        word("rule")
+    )))
 }
 
 fn relation(word: &str) -> &str {

@@ -24,7 +24,12 @@ const GOOD_FOR: std::time::Duration = std::time::Duration::from_secs(300);
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Desk {
     /// The node's settings: they say where its officers' socket is.
-    #[arg(long, value_name = "FILE", default_value = "chancery.toml", global = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "chancery.toml",
+        global = true
+    )]
     pub(crate) config: PathBuf,
     /// Your id as an officer.
     #[arg(long, value_name = "ID", global = true)]
@@ -48,9 +53,16 @@ pub(crate) struct Officer {
 impl Desk {
     /// Opens the officer's key.
     pub(crate) fn open(&self) -> Result<Officer, Failure> {
-        let settings = Settings::load(&self.config).map_err(|error| Failure::new(error.to_string()))?;
-        let id = self.officer.clone().ok_or_else(|| Failure::usage("--officer ID: who orders it"))?;
-        let file = self.key.as_deref().ok_or_else(|| Failure::usage("--key FILE: the officer's private key"))?;
+        let settings =
+            Settings::load(&self.config).map_err(|error| Failure::new(error.to_string()))?;
+        let id = self
+            .officer
+            .clone()
+            .ok_or_else(|| Failure::usage("--officer ID: who orders it"))?;
+        let file = self
+            .key
+            .as_deref()
+            .ok_or_else(|| Failure::usage("--key FILE: the officer's private key"))?;
         let pem = zeroize::Zeroizing::new(files::text(file, 1 << 16)?);
         let key = if pem.contains("ENCRYPTED PRIVATE KEY") {
             let passphrase = self
@@ -61,7 +73,8 @@ impl Desk {
             SigningKey::from_pkcs8_encrypted_pem(&pem, passphrase.trim_end_matches(['\r', '\n']))
                 .map_err(|_| Failure::new("the key cannot be opened: is the passphrase right?"))?
         } else {
-            SigningKey::from_pkcs8_pem(&pem).map_err(|_| Failure::new("the key is no P-256 private key in PKCS#8 PEM"))?
+            SigningKey::from_pkcs8_pem(&pem)
+                .map_err(|_| Failure::new("the key is no P-256 private key in PKCS#8 PEM"))?
         };
         Ok(Officer {
             node: settings.node.name,
@@ -77,16 +90,35 @@ impl Desk {
 impl Officer {
     /// Gives an order; the lines of the answer.
     pub(crate) async fn order(&self, request: Request) -> Result<Vec<Bytes>, Failure> {
-        let digest = request.digest().map_err(|refusal| Failure::new(refusal.detail))?;
+        let digest = request
+            .digest()
+            .map_err(|refusal| Failure::new(refusal.detail))?;
         self.signed(request, digest, Vote::Approve).await
     }
 
     /// Votes in a case whose digest is this one.
-    pub(crate) async fn vote(&self, case: &str, digest: [u8; 32], vote: Vote) -> Result<Vec<Bytes>, Failure> {
-        self.signed(Request::Vote { case: case.to_owned() }, digest, vote).await
+    pub(crate) async fn vote(
+        &self,
+        case: &str,
+        digest: [u8; 32],
+        vote: Vote,
+    ) -> Result<Vec<Bytes>, Failure> {
+        self.signed(
+            Request::Vote {
+                case: case.to_owned(),
+            },
+            digest,
+            vote,
+        )
+        .await
     }
 
-    async fn signed(&self, request: Request, digest: [u8; 32], vote: Vote) -> Result<Vec<Bytes>, Failure> {
+    async fn signed(
+        &self,
+        request: Request,
+        digest: [u8; 32],
+        vote: Vote,
+    ) -> Result<Vec<Bytes>, Failure> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(failed("the system gives no random bytes"))?;
         let record = Record {
@@ -97,23 +129,28 @@ impl Officer {
             nonce,
             not_after: SystemClock.now().after(GOOD_FOR),
         };
-        let signed = record.sign(self.id.clone(), &self.key).map_err(failed("the order"))?;
+        let signed = record
+            .sign(self.id.clone(), &self.key)
+            .map_err(failed("the order"))?;
         let order = serde_json::to_vec(&Order { request, signed }).map_err(failed("the order"))?;
         self.send(order.into()).await
     }
 
     async fn send(&self, order: Bytes) -> Result<Vec<Bytes>, Failure> {
         let gone = || failed::<chancery_ipc::Error>("the node ended the officers' link");
-        let stream = UnixStream::connect(&self.socket).await.map_err(failed(format!(
-            "{} cannot be reached; does the node run?",
-            self.socket.display()
-        )))?;
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(failed(format!(
+                "{} cannot be reached; does the node run?",
+                self.socket.display()
+            )))?;
         let (caller, _incoming) = connection(stream, Side::Client, Limits::default());
         let exchange = caller.open_bytes(order).await.map_err(gone())?;
         let (send, mut receive) = (exchange.send, exchange.receive);
         send.finish().map_err(gone())?;
         let answer = receive.header_bytes().await.map_err(gone())?;
-        let answer: Answer = serde_json::from_slice(&answer).map_err(failed("the node's answer"))?;
+        let answer: Answer =
+            serde_json::from_slice(&answer).map_err(failed("the node's answer"))?;
         if let Answer::Refused { kind, detail } = answer {
             return Err(Failure::new(format!("{detail} ({kind})")));
         }

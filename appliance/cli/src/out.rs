@@ -13,7 +13,8 @@ pub(crate) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
 
 /// Writes a value as one line of JSON.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::new(format!("the answer: {error}")))?;
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::new(format!("the answer: {error}")))?;
     line(text)
 }
 

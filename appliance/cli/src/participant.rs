@@ -23,7 +23,12 @@ const MOST: u64 = 16 * 1024 * 1024;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The node's settings.
-    #[arg(long, value_name = "FILE", default_value = "chancery.toml", global = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "chancery.toml",
+        global = true
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -77,25 +82,50 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         Command::MaySee { id, other } => {
             may_see(&args.config, id, other)?;
             if json {
-                return out::json(&json!({ "participant": id.as_str(), "may_see": other.as_str() }));
+                return out::json(
+                    &json!({ "participant": id.as_str(), "may_see": other.as_str() }),
+                );
             }
             out::line(format_args!("{id} may know of {other}. {RELOAD}"))
         }
-        Command::Enroll { id, channel: Kind::Mail, openpgp, fingerprint, .. } => {
-            let file = openpgp.as_deref().ok_or_else(|| Failure::usage("--openpgp FILE"))?;
-            enroll_mail(&args.config, id, &files::read(file, 1 << 20)?, fingerprint.as_deref())?;
+        Command::Enroll {
+            id,
+            channel: Kind::Mail,
+            openpgp,
+            fingerprint,
+            ..
+        } => {
+            let file = openpgp
+                .as_deref()
+                .ok_or_else(|| Failure::usage("--openpgp FILE"))?;
+            enroll_mail(
+                &args.config,
+                id,
+                &files::read(file, 1 << 20)?,
+                fingerprint.as_deref(),
+            )?;
             if json {
                 return out::json(&json!({ "participant": id.as_str(), "channel": "mail" }));
             }
             out::line(format_args!("{id} is reached by mail. {RELOAD}"))
         }
-        Command::Enroll { id, channel, out: folder, .. } => {
-            let folder = folder.as_deref().ok_or_else(|| Failure::usage("--out DIR"))?;
+        Command::Enroll {
+            id,
+            channel,
+            out: folder,
+            ..
+        } => {
+            let folder = folder
+                .as_deref()
+                .ok_or_else(|| Failure::usage("--out DIR"))?;
             let profile = enroll_tls(&args.config, id, *channel, folder)?;
             if json {
                 return out::json(&json!({ "participant": id.as_str(), "profile": profile }));
             }
-            out::line(format_args!("{id}: profile {}. {RELOAD}", profile.display()))
+            out::line(format_args!(
+                "{id}: profile {}. {RELOAD}",
+                profile.display()
+            ))
         }
     }
 }
@@ -106,7 +136,10 @@ fn list(config: &Path, json: bool) -> Result<(), Failure> {
     let directory = read(&load(config)?)?;
     for one in directory.participants() {
         let channels: Vec<&str> = [
-            ("mail", one.mail.as_ref().is_some_and(|mail| mail.is_usable())),
+            (
+                "mail",
+                one.mail.as_ref().is_some_and(|mail| mail.is_usable()),
+            ),
             ("siena", one.siena.as_ref().is_some_and(TlsEntry::is_usable)),
             ("rest", one.rest.as_ref().is_some_and(TlsEntry::is_usable)),
         ]
@@ -114,10 +147,21 @@ fn list(config: &Path, json: bool) -> Result<(), Failure> {
         .filter_map(|(name, usable)| usable.then_some(name))
         .collect();
         if json {
-            out::json(&json!({ "id": one.id.as_str(), "name": one.name, "community": one.community, "channels": channels }))?;
+            out::json(
+                &json!({ "id": one.id.as_str(), "name": one.name, "community": one.community, "channels": channels }),
+            )?;
         } else {
-            let channels = if channels.is_empty() { "no key yet".to_owned() } else { channels.join(", ") };
-            out::line(format_args!("{:<24} {:<22} {}", one.id.as_str(), channels, one.name))?;
+            let channels = if channels.is_empty() {
+                "no key yet".to_owned()
+            } else {
+                channels.join(", ")
+            };
+            out::line(format_args!(
+                "{:<24} {:<22} {}",
+                one.id.as_str(),
+                channels,
+                one.name
+            ))?;
         }
     }
     Ok(())
@@ -125,14 +169,21 @@ fn list(config: &Path, json: bool) -> Result<(), Failure> {
 
 /// A key and client certificate for a channel over mutual TLS; the path of the
 /// client profile.
-pub(crate) fn enroll_tls(config: &Path, id: &ParticipantId, kind: Kind, folder: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn enroll_tls(
+    config: &Path,
+    id: &ParticipantId,
+    kind: Kind,
+    folder: &Path,
+) -> Result<PathBuf, Failure> {
     let settings = load(config)?;
     let directory = read(&settings)?;
     let (door, channel, path) = match kind {
         Kind::Siena => (settings.doors.siena.as_ref(), Channel::Siena, "/siena/v1"),
         Kind::Rest | Kind::Mail => (settings.doors.rest.as_ref(), Channel::Rest, "/api/v1"),
     };
-    let door = door.ok_or_else(|| Failure::new(format!("the {channel} door has no section in the settings")))?;
+    let door = door.ok_or_else(|| {
+        Failure::new(format!("the {channel} door has no section in the settings"))
+    })?;
     if !directory.participants().iter().any(|one| one.id == *id) {
         return Err(unknown(id));
     }
@@ -149,7 +200,11 @@ pub(crate) fn enroll_tls(config: &Path, id: &ParticipantId, kind: Kind, folder: 
         files::create(&ca, 0o444, authority.pem().as_bytes())?;
     }
     let address = door.listen;
-    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+    let host = if address.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        address.ip().to_string()
+    };
     let profile = ProfileFile {
         url: format!("https://{host}:{}{path}", address.port()),
         certificate: name("pem").into(),
@@ -165,7 +220,10 @@ pub(crate) fn enroll_tls(config: &Path, id: &ParticipantId, kind: Kind, folder: 
             Channel::Siena => &mut one.siena,
             Channel::Rest | Channel::Mail => &mut one.rest,
         };
-        entry.get_or_insert_with(TlsEntry::default).certificates.push(fingerprint);
+        entry
+            .get_or_insert_with(TlsEntry::default)
+            .certificates
+            .push(fingerprint);
         Ok(())
     })?;
     Ok(file)
@@ -180,10 +238,13 @@ pub(crate) fn enroll_mail(
     fingerprint: Option<&str>,
 ) -> Result<(), Failure> {
     let binary = certificate::read_file(file).map_err(failed("the OpenPGP certificate"))?;
-    let found = certificate::inspect(&binary, SystemClock.now()).map_err(failed("the OpenPGP certificate"))?;
+    let found = certificate::inspect(&binary, SystemClock.now())
+        .map_err(failed("the OpenPGP certificate"))?;
     let armored = certificate::armored(&binary).map_err(failed("the OpenPGP certificate"))?;
     if !found.can_sign || !found.can_encrypt {
-        return Err(Failure::new("the OpenPGP certificate needs a key to sign with and one to encrypt to"));
+        return Err(Failure::new(
+            "the OpenPGP certificate needs a key to sign with and one to encrypt to",
+        ));
     }
     let told = fingerprint.map(|text| text.replace([' ', ':'], ""));
     if told.is_some_and(|told| !told.eq_ignore_ascii_case(&found.fingerprint)) {
@@ -196,10 +257,19 @@ pub(crate) fn enroll_mail(
     let directory = read(&settings)?;
     change(&settings, &directory, id, |one| {
         let mail = one.mail.as_mut().ok_or_else(|| {
-            Failure::new(format!("{id} has no mail address: write [participant.mail] with address and approval first"))
+            Failure::new(format!(
+                "{id} has no mail address: write [participant.mail] with address and approval first"
+            ))
         })?;
-        if !found.addresses.iter().any(|address| address.eq_ignore_ascii_case(&mail.address)) {
-            return Err(Failure::new(format!("the certificate is not for {}, the address of {id}", mail.address)));
+        if !found
+            .addresses
+            .iter()
+            .any(|address| address.eq_ignore_ascii_case(&mail.address))
+        {
+            return Err(Failure::new(format!(
+                "the certificate is not for {}, the address of {id}",
+                mail.address
+            )));
         }
         mail.openpgp_certificate = Some(armored);
         mail.openpgp_fingerprint = Some(found.fingerprint);
@@ -208,7 +278,11 @@ pub(crate) fn enroll_mail(
 }
 
 /// Lets a participant know of another beside its community and MoU partners.
-pub(crate) fn may_see(config: &Path, id: &ParticipantId, other: &ParticipantId) -> Result<(), Failure> {
+pub(crate) fn may_see(
+    config: &Path,
+    id: &ParticipantId,
+    other: &ParticipantId,
+) -> Result<(), Failure> {
     let settings = load(config)?;
     let directory = read(&settings)?;
     change(&settings, &directory, id, |one| {
@@ -224,7 +298,8 @@ fn load(config: &Path) -> Result<Settings, Failure> {
 fn read(settings: &Settings) -> Result<Directory, Failure> {
     let participants = files::text(&settings.rules.participants, MOST)?;
     let officers = files::text(&settings.rules.officers, MOST)?;
-    Directory::from_toml(0, &participants, &officers).map_err(|error| Failure::new(error.to_string()))
+    Directory::from_toml(0, &participants, &officers)
+        .map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Changes the newest version of a participant and writes the directory, if
@@ -236,14 +311,24 @@ fn change(
     how: impl FnOnce(&mut Participant) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut participants = directory.participants().to_vec();
-    let one = participants.iter_mut().rev().find(|one| one.id == *id).ok_or_else(|| unknown(id))?;
+    let one = participants
+        .iter_mut()
+        .rev()
+        .find(|one| one.id == *id)
+        .ok_or_else(|| unknown(id))?;
     how(one)?;
     let changed = Directory::new(0, participants, directory.officers().to_vec())
         .map_err(|error| Failure::new(error.to_string()))?;
-    let folder = settings.rules.participants.parent().unwrap_or(Path::new("."));
+    let folder = settings
+        .rules
+        .participants
+        .parent()
+        .unwrap_or(Path::new("."));
     write_directory(folder, &changed)
 }
 
 fn unknown(id: &ParticipantId) -> Failure {
-    Failure::new(format!("{id} is not in the directory: add it to participants.toml first"))
+    Failure::new(format!(
+        "{id} is not in the directory: add it to participants.toml first"
+    ))
 }

@@ -98,7 +98,10 @@ pub(crate) fn folder_of(folder: &Path, end: &str) -> Result<Vec<(String, String)
         }
     }
     if found.is_empty() {
-        return Err(Failure::new(format!("there is no `*{end}` in {}", folder.display())));
+        return Err(Failure::new(format!(
+            "there is no `*{end}` in {}",
+            folder.display()
+        )));
     }
     found.sort();
     Ok(found)
@@ -110,7 +113,9 @@ fn decide(engine: &Engine) -> Result<(), Failure> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = input.read_until(b'\n', &mut line).map_err(failed("standard input cannot be read"))?;
+        let read = input
+            .read_until(b'\n', &mut line)
+            .map_err(failed("standard input cannot be read"))?;
         if read == 0 {
             break;
         }
@@ -161,10 +166,16 @@ fn test(engine: &Engine, folder: Option<&Path>, json: bool) -> Result<(), Failur
         .map(|(gate, effect)| format!("{gate} ({effect:?})").to_lowercase())
         .collect();
     if wrong > 0 {
-        return Err(Failure::new(format!("{wrong} of {} cases come out differently: see WRONG above", all.len())));
+        return Err(Failure::new(format!(
+            "{wrong} of {} cases come out differently: see WRONG above",
+            all.len()
+        )));
     }
     if !bare.is_empty() {
-        return Err(Failure::new(format!("rules without a case: {}; write one for each", bare.join(", "))));
+        return Err(Failure::new(format!(
+            "rules without a case: {}; write one for each",
+            bare.join(", ")
+        )));
     }
     if !json {
         out::line(format_args!("{} cases, all as they should", all.len()))?;
@@ -174,19 +185,32 @@ fn test(engine: &Engine, folder: Option<&Path>, json: bool) -> Result<(), Failur
 
 fn explain(engine: &Engine, file: &Path, json: bool) -> Result<(), Failure> {
     let text = files::text(file, 1 << 20)?;
-    let facts = Facts::from_json(text.trim()).map_err(|error| Failure::new(format!("not well-formed facts (G00): {error}")))?;
+    let facts = Facts::from_json(text.trim())
+        .map_err(|error| Failure::new(format!("not well-formed facts (G00): {error}")))?;
     let decision = engine.decide(&facts);
     let gates: Vec<(String, String, &str)> = decision
         .gates()
         .iter()
         .map(|gate| {
-            let says = engine.rules_of(*gate, None).map(|rule| rule.says.clone()).next();
+            let says = engine
+                .rules_of(*gate, None)
+                .map(|rule| rule.says.clone())
+                .next();
             let entry = gate.entry();
-            let rule = says.or_else(|| entry.map(|entry| entry.rule.to_owned())).unwrap_or_default();
-            (gate.to_string(), rule, entry.map_or("", |entry| entry.basis))
+            let rule = says
+                .or_else(|| entry.map(|entry| entry.rule.to_owned()))
+                .unwrap_or_default();
+            (
+                gate.to_string(),
+                rule,
+                entry.map_or("", |entry| entry.basis),
+            )
         })
         .collect();
-    let hints: Vec<String> = explain::hints(engine, &facts, &[]).iter().map(explain::Hint::text).collect();
+    let hints: Vec<String> = explain::hints(engine, &facts, &[])
+        .iter()
+        .map(explain::Hint::text)
+        .collect();
     if json {
         let gates: Vec<_> = gates
             .iter()

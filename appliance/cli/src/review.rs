@@ -83,11 +83,22 @@ async fn carry_out(officer: &Officer, command: &Command, json: bool) -> Result<(
     }
     match command {
         Command::List if answers.is_empty() => out::line("nothing waits"),
-        Command::List | Command::Approve { .. } | Command::Refuse { .. } => answers.iter().try_for_each(card),
+        Command::List | Command::Approve { .. } | Command::Refuse { .. } => {
+            answers.iter().try_for_each(card)
+        }
         Command::Show { .. } => answers.iter().try_for_each(content),
         Command::Label { .. } => answers.iter().try_for_each(|answer| {
-            out::line(format_args!("{} is labelled {}", text(answer, "message"), text(answer, "label")))?;
-            for pair in answer.get("recipients").and_then(Value::as_array).into_iter().flatten() {
+            out::line(format_args!(
+                "{} is labelled {}",
+                text(answer, "message"),
+                text(answer, "label")
+            ))?;
+            for pair in answer
+                .get("recipients")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
                 let word = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
                 out::line(format_args!("  {:<24} {}", word(0), word(1)))?;
             }
@@ -103,7 +114,11 @@ pub(crate) async fn cases(officer: &Officer) -> Result<Vec<Value>, Failure> {
 }
 
 /// Labels a message in quarantine.
-pub(crate) async fn give_label(officer: &Officer, message: &str, label: &str) -> Result<Vec<Value>, Failure> {
+pub(crate) async fn give_label(
+    officer: &Officer,
+    message: &str,
+    label: &str,
+) -> Result<Vec<Value>, Failure> {
     let request = Request::Label {
         message: message.to_owned(),
         label: label.to_owned(),
@@ -117,7 +132,11 @@ pub(crate) async fn vote(officer: &Officer, case: &str, vote: Vote) -> Result<Ve
     let card = open
         .iter()
         .find(|card| text(card, "case") == case)
-        .ok_or_else(|| Failure::new(format!("{case} is no open case: see `chancery review list`")))?;
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "{case} is no open case: see `chancery review list`"
+            ))
+        })?;
     let mut digest = [0; 32];
     hex::decode_to_slice(text(card, "digest"), &mut digest).map_err(failed("the case's digest"))?;
     values(&officer.vote(case, digest, vote).await?)
@@ -126,11 +145,28 @@ pub(crate) async fn vote(officer: &Officer, case: &str, vote: Vote) -> Result<Ve
 fn card(card: &Value) -> Result<(), Failure> {
     let word = |key: &str| out::safe(text(card, key));
     out::line(format_args!("{}  {}", word("case"), word("state")))?;
-    let to = if word("recipient").is_empty() { String::new() } else { format!(" to {}", word("recipient")) };
-    let label = if word("label").is_empty() { "no label".to_owned() } else { word("label") };
-    out::line(format_args!("  message {}: {}{to}, {label}", word("message"), word("sender")))?;
-    let gates: Vec<&str> =
-        card.get("gates").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let to = if word("recipient").is_empty() {
+        String::new()
+    } else {
+        format!(" to {}", word("recipient"))
+    };
+    let label = if word("label").is_empty() {
+        "no label".to_owned()
+    } else {
+        word("label")
+    };
+    out::line(format_args!(
+        "  message {}: {}{to}, {label}",
+        word("message"),
+        word("sender")
+    ))?;
+    let gates: Vec<&str> = card
+        .get("gates")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     if !gates.is_empty() {
         out::line(format_args!("  asked by {}", gates.join(", ")))?;
     }
@@ -144,13 +180,25 @@ fn card(card: &Value) -> Result<(), Failure> {
         .flatten()
         .map(|vote| format!("{} {}", text(vote, "officer"), text(vote, "vote")))
         .collect();
-    let votes = if votes.is_empty() { "none".to_owned() } else { votes.join(", ") };
-    out::line(format_args!("  closes by {}; votes: {votes}; due {}", word("closes_by"), word("due_at")))
+    let votes = if votes.is_empty() {
+        "none".to_owned()
+    } else {
+        votes.join(", ")
+    };
+    out::line(format_args!(
+        "  closes by {}; votes: {votes}; due {}",
+        word("closes_by"),
+        word("due_at")
+    ))
 }
 
 fn content(found: &Value) -> Result<(), Failure> {
     if let Some(case) = found.get("case") {
         card(case)?;
     }
-    out::line(format_args!("\nSubject: {}\n\n{}", out::safe(text(found, "subject")), out::safe(text(found, "body"))))
+    out::line(format_args!(
+        "\nSubject: {}\n\n{}",
+        out::safe(text(found, "subject")),
+        out::safe(text(found, "body"))
+    ))
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use chancery_ipc::supervise::{Child, Event, Programs, Supervisor, node};
 use chancery_ipc::Command;
+use chancery_ipc::supervise::{Child, Event, Programs, Supervisor, node};
 use chancery_settings::Settings;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -34,7 +34,11 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     let supervisor = Supervisor::new(children).map_err(failed("the daemons"))?;
     let tell = |event: Event| {
         // Events go where the daemons' own lines go.
-        let line = if json { as_json(&event).to_string() } else { as_words(&event) };
+        let line = if json {
+            as_json(&event).to_string()
+        } else {
+            as_words(&event)
+        };
         let _told = writeln!(std::io::stderr().lock(), "{line}");
     };
     runtime()?
@@ -67,11 +71,17 @@ pub(crate) fn children(config: &Path, folder: &Path, log: &str) -> Result<Vec<Ch
     let settings = Settings::load(config).map_err(|error| Failure::new(error.to_string()))?;
     let zones = settings.doors.zones();
     if zones.is_empty() {
-        return Err(Failure::new(format!("no door is open: set one in {}, for example [doors.rest]", config.display())));
+        return Err(Failure::new(format!(
+            "no door is open: set one in {}, for example [doors.rest]",
+            config.display()
+        )));
     }
     let config = std::path::absolute(config).map_err(failed("the settings' path"))?;
     // The custodian reads the one, the others the other.
-    let env: [(OsString, OsString); 2] = [("RUST_LOG".into(), log.into()), ("CHANCERY_LOG".into(), log.into())];
+    let env: [(OsString, OsString); 2] = [
+        ("RUST_LOG".into(), log.into()),
+        ("CHANCERY_LOG".into(), log.into()),
+    ];
     let programs = Programs {
         folder,
         config: &config,
@@ -103,9 +113,18 @@ pub(crate) fn as_words(event: &Event) -> String {
         Event::Started { name, pid } => format!("{name}: started, process {pid}"),
         Event::Ready { name } => format!("{name}: serves"),
         Event::AllReady => "the node serves".to_owned(),
-        Event::Died { name, status, lived } => format!("{name}: ended after {:.1} s ({status})", lived.as_secs_f64()),
+        Event::Died {
+            name,
+            status,
+            lived,
+        } => format!(
+            "{name}: ended after {:.1} s ({status})",
+            lived.as_secs_f64()
+        ),
         Event::CannotStart { name, error } => format!("{name}: cannot be started: {error}"),
-        Event::Restarting { name, after } => format!("{name}: starts again in {:.1} s", after.as_secs_f64()),
+        Event::Restarting { name, after } => {
+            format!("{name}: starts again in {:.1} s", after.as_secs_f64())
+        }
         Event::Reloading => "the rules are read again".to_owned(),
         Event::Stopping => "the node stops".to_owned(),
         Event::Killing { name } => format!("{name}: did not answer in time and is killed"),
@@ -118,10 +137,16 @@ fn as_json(event: &Event) -> serde_json::Value {
         Event::Started { name, pid } => json!({ "event": "started", "process": name, "pid": pid }),
         Event::Ready { name } => json!({ "event": "ready", "process": name }),
         Event::AllReady => json!({ "event": "all-ready" }),
-        Event::Died { name, status, lived } => {
+        Event::Died {
+            name,
+            status,
+            lived,
+        } => {
             json!({ "event": "died", "process": name, "status": status.to_string(), "lived_s": lived.as_secs_f64() })
         }
-        Event::CannotStart { name, error } => json!({ "event": "cannot-start", "process": name, "error": error }),
+        Event::CannotStart { name, error } => {
+            json!({ "event": "cannot-start", "process": name, "error": error })
+        }
         Event::Restarting { name, after } => {
             json!({ "event": "restarting", "process": name, "after_s": after.as_secs_f64() })
         }

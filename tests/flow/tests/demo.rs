@@ -17,7 +17,11 @@ fn every_message_of_the_demo_ends_as_the_rules_say() {
         .collect();
     let (end, messages) = lines.split_last().unwrap();
     assert!(messages.len() >= 8, "{} messages", messages.len());
-    assert!(messages.iter().all(|message| message["as_it_should"] == true));
+    assert!(
+        messages
+            .iter()
+            .all(|message| message["as_it_should"] == true)
+    );
     assert_eq!(end["as_they_should"], true);
     assert_eq!(end["log_sound"], true);
     assert_eq!(end["plaintext_found"], serde_json::json!([]));
@@ -31,6 +35,14 @@ fn every_message_of_the_demo_ends_as_the_rules_say() {
     pairs.dedup();
     assert_eq!(
         pairs,
-        ["mail to rest", "mail to siena", "rest to mail", "rest to rest", "rest to siena", "siena to mail", "siena to rest"]
+        [
+            "mail to rest",
+            "mail to siena",
+            "rest to mail",
+            "rest to rest",
+            "rest to siena",
+            "siena to mail",
+            "siena to rest"
+        ]
     );
 }

@@ -39,7 +39,11 @@ fn what_was_acknowledged_arrives_once_though_every_daemon_is_killed() {
     let next = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..3)
         .map(|_| {
-            let (node, acknowledged, next) = (Arc::clone(&node), Arc::clone(&acknowledged), Arc::clone(&next));
+            let (node, acknowledged, next) = (
+                Arc::clone(&node),
+                Arc::clone(&acknowledged),
+                Arc::clone(&next),
+            );
             std::thread::spawn(move || {
                 let profile = node.profile("csirt-alpha");
                 loop {
@@ -51,8 +55,20 @@ fn what_was_acknowledged_arrives_once_though_every_daemon_is_killed() {
                     // The same key again and again: done once.
                     let answer = until_done(
                         &[
-                            "--json", "send", "-", "--profile", &profile, "--to", "cert-eu", "--label", "UNCLASSIFIED",
-                            "--no-personal-data", "--subject", &subject, "--idempotency-key", &key,
+                            "--json",
+                            "send",
+                            "-",
+                            "--profile",
+                            &profile,
+                            "--to",
+                            "cert-eu",
+                            "--label",
+                            "UNCLASSIFIED",
+                            "--no-personal-data",
+                            "--subject",
+                            &subject,
+                            "--idempotency-key",
+                            &key,
                         ],
                         "text",
                     );
@@ -66,7 +82,11 @@ fn what_was_acknowledged_arrives_once_though_every_daemon_is_killed() {
         // Each dies in the middle of things: after another fifth of the messages.
         let until = Instant::now() + Duration::from_secs(120);
         while acknowledged.lock().unwrap().len() < (round + 1) * MESSAGES / 5 {
-            assert!(Instant::now() < until, "messages no longer flow: {}", node.last_lines());
+            assert!(
+                Instant::now() < until,
+                "messages no longer flow: {}",
+                node.last_lines()
+            );
             std::thread::yield_now();
         }
         node.kill(victim);
@@ -80,21 +100,35 @@ fn what_was_acknowledged_arrives_once_though_every_daemon_is_killed() {
     let profile = node.profile("cert-eu");
     let mut arrived: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     loop {
-        let listed = until_done(&["--json", "inbox", "--profile", &profile, "--limit", "200"], "");
+        let listed = until_done(
+            &["--json", "inbox", "--profile", &profile, "--limit", "200"],
+            "",
+        );
         let deliveries = listed["deliveries"].as_array().unwrap().clone();
         if deliveries.is_empty() {
             break;
         }
         for delivery in deliveries {
             let id = delivery["delivery"].as_str().unwrap();
-            let fetched = until_done(&["--json", "inbox", "--profile", &profile, "--fetch", id], "");
+            let fetched = until_done(
+                &["--json", "inbox", "--profile", &profile, "--fetch", id],
+                "",
+            );
             let message = fetched["message"].as_str().unwrap().to_owned();
             arrived.entry(message).or_default().insert(id.to_owned());
-            let _acknowledged = until_done(&["--json", "inbox", "--profile", &profile, "--ack", id], "");
+            let _acknowledged =
+                until_done(&["--json", "inbox", "--profile", &profile, "--ack", id], "");
         }
     }
-    assert_eq!(arrived.keys().cloned().collect::<BTreeSet<_>>(), sent, "all that was acknowledged, and nothing else");
-    assert!(arrived.values().all(|deliveries| deliveries.len() == 1), "none twice");
+    assert_eq!(
+        arrived.keys().cloned().collect::<BTreeSet<_>>(),
+        sent,
+        "all that was acknowledged, and nothing else"
+    );
+    assert!(
+        arrived.values().all(|deliveries| deliveries.len() == 1),
+        "none twice"
+    );
 
     let export = node.export("log.export");
     let verified = node.verify(&export);

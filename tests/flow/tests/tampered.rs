@@ -14,7 +14,9 @@ fn lines(text: &str) -> Vec<String> {
 
 /// The places of the records: lines that begin with a hash.
 fn records(lines: &[String]) -> Vec<usize> {
-    (0..lines.len()).filter(|at| !lines[*at].starts_with('{')).collect()
+    (0..lines.len())
+        .filter(|at| !lines[*at].starts_with('{'))
+        .collect()
 }
 
 #[test]
@@ -26,8 +28,17 @@ fn a_changed_a_removed_and_a_swapped_record_are_named() {
         let profile = node.profile("csirt-alpha");
         let _sent = good(
             &[
-                "send", "-", "--profile", &profile, "--to", "cert-eu", "--label", "UNCLASSIFIED", "--no-personal-data",
-                "--subject", &subject,
+                "send",
+                "-",
+                "--profile",
+                &profile,
+                "--to",
+                "cert-eu",
+                "--label",
+                "UNCLASSIFIED",
+                "--no-personal-data",
+                "--subject",
+                &subject,
             ],
             "text",
         );
@@ -51,13 +62,21 @@ fn a_changed_a_removed_and_a_swapped_record_are_named() {
     let mut cut = whole.clone();
     cut.pop();
 
-    for (what, changed) in [("flipped", flipped), ("removed", removed), ("swapped", swapped)] {
+    for (what, changed) in [
+        ("flipped", flipped),
+        ("removed", removed),
+        ("swapped", swapped),
+    ] {
         let file = node.path(what);
         std::fs::write(&file, changed.join("\n") + "\n").unwrap();
         let found = node.verify(&file);
         assert_eq!(found.status.code(), Some(1), "{what}: {}", told(&found));
         let named = format!("record {middle}:");
-        assert!(told(&found).contains(&named), "{what}, not `{named}`: {}", told(&found));
+        assert!(
+            told(&found).contains(&named),
+            "{what}, not `{named}`: {}",
+            told(&found)
+        );
     }
     let file = node.path("cut");
     std::fs::write(&file, cut.join("\n") + "\n").unwrap();

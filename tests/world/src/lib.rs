@@ -30,7 +30,11 @@ pub fn programs() -> PathBuf {
     // target/PROFILE/deps/TEST
     let folder = me.parent().and_then(Path::parent).unwrap().to_owned();
     let chancery = folder.join("chancery");
-    assert!(chancery.is_file(), "{} is not built: cargo build --workspace", chancery.display());
+    assert!(
+        chancery.is_file(),
+        "{} is not built: cargo build --workspace",
+        chancery.display()
+    );
     folder
 }
 
@@ -99,15 +103,41 @@ impl Node {
             folder,
             running: None,
         };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let (dir, port) = (node.text("node"), port.to_string());
-        let _made =
-            good(&["init", &dir, "--with-examples", "--zones", "rest", "--rest", &port, "--best-effort"], "");
+        let _made = good(
+            &[
+                "init",
+                &dir,
+                "--with-examples",
+                "--zones",
+                "rest",
+                "--rest",
+                &port,
+                "--best-effort",
+            ],
+            "",
+        );
         let config = node.config();
         for id in participants {
             let out = node.text(id);
-            let _made =
-                good(&["participant", "--config", &config, "enroll", id, "--channel", "rest", "--out", &out], "");
+            let _made = good(
+                &[
+                    "participant",
+                    "--config",
+                    &config,
+                    "enroll",
+                    id,
+                    "--channel",
+                    "rest",
+                    "--out",
+                    &out,
+                ],
+                "",
+            );
         }
         node
     }
@@ -137,25 +167,47 @@ impl Node {
     /// Starts the daemons and waits until all serve.
     pub fn start(&mut self) {
         let mut child = Command::new(programs().join("chancery"))
-            .args(["--json", "run", "--until-input-ends", "--config", &self.config()])
+            .args([
+                "--json",
+                "run",
+                "--until-input-ends",
+                "--config",
+                &self.config(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
-        let (lines, watched) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&seen));
-        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("node.log")).unwrap();
+        let (lines, watched) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::clone(&seen),
+        );
+        let mut log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("node.log"))
+            .unwrap();
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 writeln!(log, "{line}").unwrap();
-                let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-                let word = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let Ok(event) = serde_json::from_str::<Value>(&line) else {
+                    continue;
+                };
+                let word = |key: &str| {
+                    event
+                        .get(key)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
                 let mut seen = watched.0.lock().unwrap();
                 match word("event").as_str() {
                     "started" => {
                         let pid = event.get("pid").and_then(Value::as_u64).unwrap_or_default();
-                        seen.pids.insert(word("process"), u32::try_from(pid).unwrap());
+                        seen.pids
+                            .insert(word("process"), u32::try_from(pid).unwrap());
                     }
                     "ready" => {
                         let name = word("process");
@@ -179,7 +231,11 @@ impl Node {
         let mut seen = running.seen.0.lock().unwrap();
         while !there(&seen) {
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited too long for {what}: {}", self.last_lines());
+            assert!(
+                !left.is_zero(),
+                "waited too long for {what}: {}",
+                self.last_lines()
+            );
             seen = running.seen.1.wait_timeout(seen, left).unwrap().0;
         }
     }
@@ -197,11 +253,16 @@ impl Node {
     pub fn kill(&self, name: &str) {
         let pid = {
             let seen = self.running.as_ref().unwrap().seen.0.lock().unwrap();
-            *seen.pids.get(name).unwrap_or_else(|| panic!("{name} does not run"))
+            *seen
+                .pids
+                .get(name)
+                .unwrap_or_else(|| panic!("{name} does not run"))
         };
         let raw = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         rustix::process::kill_process(raw, rustix::process::Signal::KILL).unwrap();
-        self.wait("a new process to serve", |seen| seen.ready.get(name).is_some_and(|new| *new != pid));
+        self.wait("a new process to serve", |seen| {
+            seen.ready.get(name).is_some_and(|new| *new != pid)
+        });
     }
 
     /// An officer's command.
@@ -211,7 +272,16 @@ impl Node {
         let passphrase = self.text("node/officers/passphrase");
         let config = self.config();
         let mut all = arguments.to_vec();
-        all.extend(["--config", &config, "--officer", officer, "--key", &key, "--passphrase-file", &passphrase]);
+        all.extend([
+            "--config",
+            &config,
+            "--officer",
+            officer,
+            "--key",
+            &key,
+            "--passphrase-file",
+            &passphrase,
+        ]);
         chancery(&all, "")
     }
 
@@ -228,7 +298,16 @@ impl Node {
     #[must_use]
     pub fn verify(&self, export: &Path) -> Output {
         let key = self.text("node/data/audit.key");
-        chancery(&["audit", "verify", &export.display().to_string(), "--log-key", &key], "")
+        chancery(
+            &[
+                "audit",
+                "verify",
+                &export.display().to_string(),
+                "--log-key",
+                &key,
+            ],
+            "",
+        )
     }
 
     /// Stops the daemons in order.

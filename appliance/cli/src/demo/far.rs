@@ -14,20 +14,38 @@ use crate::officers::text;
 use crate::rest::client::Client;
 
 /// Fetches what waits first in a REST inbox, waiting for it.
-pub(super) async fn rest_first(client: &Client, patience: Duration) -> Result<Option<Value>, Failure> {
+pub(super) async fn rest_first(
+    client: &Client,
+    patience: Duration,
+) -> Result<Option<Value>, Failure> {
     let path = format!("/inbox?wait={}", patience.as_secs().min(60));
-    let listed = client.request(Method::GET, &path, &[], Bytes::new()).await?.good()?.json()?;
-    let first = listed.get("deliveries").and_then(Value::as_array).and_then(|all| all.first());
+    let listed = client
+        .request(Method::GET, &path, &[], Bytes::new())
+        .await?
+        .good()?
+        .json()?;
+    let first = listed
+        .get("deliveries")
+        .and_then(Value::as_array)
+        .and_then(|all| all.first());
     let Some(first) = first else {
         return Ok(None);
     };
     let path = format!("/inbox/{}", text(first, "delivery"));
-    client.request(Method::GET, &path, &[], Bytes::new()).await?.good()?.json().map(Some)
+    client
+        .request(Method::GET, &path, &[], Bytes::new())
+        .await?
+        .good()?
+        .json()
+        .map(Some)
 }
 
 /// Fetches what waits first in a SIENA-style inbox, waiting for it: the
 /// delivery's id and the document.
-pub(super) async fn siena_first(client: &Client, patience: Duration) -> Result<Option<(String, String)>, Failure> {
+pub(super) async fn siena_first(
+    client: &Client,
+    patience: Duration,
+) -> Result<Option<(String, String)>, Failure> {
     let path = format!("/inbox?wait={}", patience.as_secs().min(60));
     let listed = xml(client, &path).await?;
     let Some(id) = attribute(&listed, "entry", "delivery") else {
@@ -44,7 +62,10 @@ async fn xml(client: &Client, path: &str) -> Result<String, Failure> {
         return Ok(document);
     }
     let why = element(&document, "detail").unwrap_or_default();
-    Err(Failure::new(format!("the SIENA-style door answered {} ({}): {why}", answer.status, answer.content_type)))
+    Err(Failure::new(format!(
+        "the SIENA-style door answered {} ({}): {why}",
+        answer.status, answer.content_type
+    )))
 }
 
 /// Deliveries that nobody should have: after all messages every inbox is empty.
@@ -52,7 +73,10 @@ pub(super) async fn leftovers(world: &World) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for zone in [DoorZone::Rest, DoorZone::Siena] {
         for (id, client) in world.clients_of(zone) {
-            let listed = client.request(Method::GET, "/inbox", &[], Bytes::new()).await?.good()?;
+            let listed = client
+                .request(Method::GET, "/inbox", &[], Bytes::new())
+                .await?
+                .good()?;
             let listed = String::from_utf8_lossy(&listed.body).into_owned();
             if listed.contains("delivery\":") || attribute(&listed, "entry", "delivery").is_some() {
                 found.push(format!("something more waits for {id}"));
@@ -75,8 +99,15 @@ pub(super) fn siena_message(story: &Story, subject: &str, body: &str) -> String 
     let mut put = |text: String| xml.push_str(&text);
     put("<kind>information</kind><caseReference>DEMO-1</caseReference>".to_owned());
     if let Some(label) = story.label {
-        put(format!("<classification>{}</classification>", escaped(label.marking)));
-        let codes: String = label.handling.iter().map(|code| format!("<code>{code}</code>")).collect();
+        put(format!(
+            "<classification>{}</classification>",
+            escaped(label.marking)
+        ));
+        let codes: String = label
+            .handling
+            .iter()
+            .map(|code| format!("<code>{code}</code>"))
+            .collect();
         put(format!("<handlingCodes>{codes}</handlingCodes>"));
     }
     put("<evaluation source=\"B\" information=\"2\"/>".to_owned());
@@ -84,13 +115,22 @@ pub(super) fn siena_message(story: &Story, subject: &str, body: &str) -> String 
         put(format!("<purpose>{purpose}</purpose>"));
     }
     put("<personalData>false</personalData>".to_owned());
-    put(format!("<recipients><recipient role=\"to\">{}</recipient></recipients>", story.to));
-    put(format!("<subject>{}</subject><text>{}</text></message>\n", escaped(subject), escaped(body)));
+    put(format!(
+        "<recipients><recipient role=\"to\">{}</recipient></recipients>",
+        story.to
+    ));
+    put(format!(
+        "<subject>{}</subject><text>{}</text></message>\n",
+        escaped(subject),
+        escaped(body)
+    ));
     xml
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// The text of the first element of this name, as it stands. The gateway's
@@ -116,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_gateways_documents_are_read() {
-        let inbox = "<inbox xmlns=\"u\"><entry delivery=\"d1\" role=\"to\"><from>a</from></entry></inbox>";
+        let inbox =
+            "<inbox xmlns=\"u\"><entry delivery=\"d1\" role=\"to\"><from>a</from></entry></inbox>";
         assert_eq!(attribute(inbox, "entry", "delivery").as_deref(), Some("d1"));
         assert_eq!(element(inbox, "from").as_deref(), Some("a"));
         assert_eq!(element(inbox, "subject"), None);

@@ -67,7 +67,11 @@ fn decided(records: &[Record], kind: EventKind, gates: &[&str], faults: &mut Vec
     };
     let found = gates_of(record);
     if found != gates {
-        faults.push(format!("the gates were {} instead of {}", words(&found), words(gates)));
+        faults.push(format!(
+            "the gates were {} instead of {}",
+            words(&found),
+            words(gates)
+        ));
     }
 }
 
@@ -75,12 +79,21 @@ fn words<T: AsRef<str>>(gates: &[T]) -> String {
     if gates.is_empty() {
         return "none".to_owned();
     }
-    gates.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ")
+    gates
+        .iter()
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The gates of a decision's record.
 pub(super) fn gates_of(record: &Record) -> Vec<String> {
-    let said = record.event.details.get(Key::Gates).map(ToString::to_string).unwrap_or_default();
+    let said = record
+        .event
+        .details
+        .get(Key::Gates)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     said.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| word.starts_with('G') && word.len() == 3)
         .map(str::to_owned)
@@ -88,5 +101,8 @@ pub(super) fn gates_of(record: &Record) -> Vec<String> {
 }
 
 fn count(records: &[Record], kind: EventKind) -> usize {
-    records.iter().filter(|record| record.event.kind == kind).count()
+    records
+        .iter()
+        .filter(|record| record.event.kind == kind)
+        .count()
 }

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chancery_mail::wire::send::{Relay as RelaySettings, Sender, Timeouts};
-use chancery_mail::wire::{BoxStream, Connection, Door, Limits, Protocol, Settings, Upgrade, serve_connection};
+use chancery_mail::wire::{
+    BoxStream, Connection, Door, Limits, Protocol, Settings, Upgrade, serve_connection,
+};
 use chancery_message::{Inbound, PeerEvidence, TransportEvidence};
-use chancery_pipeline::ports::{Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody};
+use chancery_pipeline::ports::{
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
+};
 use chancery_pipeline::protocol::{MailSent, SendMail};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -40,7 +44,18 @@ impl Gpg {
             address: address.to_owned(),
         };
         let user = format!("EEAS INTCEN <{address}>");
-        gpg.run(&["--passphrase", "", "--quick-generate-key", &user, "future-default", "default", "2y"], b"")?;
+        gpg.run(
+            &[
+                "--passphrase",
+                "",
+                "--quick-generate-key",
+                &user,
+                "future-default",
+                "default",
+                "2y",
+            ],
+            b"",
+        )?;
         Ok(gpg)
     }
 
@@ -54,25 +69,49 @@ impl Gpg {
     pub(super) fn import(&self, file: &Path) -> Result<String, Failure> {
         let bytes = files::read(file, 1 << 20)?;
         self.run(&["--import"], &bytes)?;
-        let (shown, _) = self.run(&["--with-colons", "--import-options", "show-only", "--import"], &bytes)?;
+        let (shown, _) = self.run(
+            &["--with-colons", "--import-options", "show-only", "--import"],
+            &bytes,
+        )?;
         String::from_utf8_lossy(&shown)
             .lines()
-            .find_map(|line| line.strip_prefix("fpr:").and_then(|rest| rest.split(':').nth(8)).map(str::to_owned))
+            .find_map(|line| {
+                line.strip_prefix("fpr:")
+                    .and_then(|rest| rest.split(':').nth(8))
+                    .map(str::to_owned)
+            })
             .ok_or_else(|| Failure::new("gpg cannot read the gateway's certificate"))
     }
 
     /// Signs and encrypts to a key.
     pub(super) fn seal(&self, to: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-        let arguments =
-            ["--armor", "--trust-model", "always", "--local-user", &self.address, "--sign", "--encrypt", "--recipient", to];
+        let arguments = [
+            "--armor",
+            "--trust-model",
+            "always",
+            "--local-user",
+            &self.address,
+            "--sign",
+            "--encrypt",
+            "--recipient",
+            to,
+        ];
         self.run(&arguments, bytes).map(|(out, _)| out)
     }
 
     /// Opens a message; its text, and whether gpg calls the signature good.
     pub(super) fn open(&self, bytes: &[u8]) -> Result<(Vec<u8>, bool), Failure> {
-        let (out, status) = self.run(&["--trust-model", "always", "--status-fd", "2", "--decrypt"], bytes)?;
+        let (out, status) = self.run(
+            &["--trust-model", "always", "--status-fd", "2", "--decrypt"],
+            bytes,
+        )?;
         let status = String::from_utf8_lossy(&status).into_owned();
-        Ok((out, status.lines().any(|line| line.starts_with("[GNUPG:] GOODSIG "))))
+        Ok((
+            out,
+            status
+                .lines()
+                .any(|line| line.starts_with("[GNUPG:] GOODSIG ")),
+        ))
     }
 
     fn run(&self, arguments: &[&str], input: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
@@ -87,7 +126,10 @@ impl Gpg {
             .map_err(|error| {
                 Failure::new(format!("gpg cannot be started ({error}): install gnupg, or leave mail out: --zones siena,rest"))
             })?;
-        let mut stdin = child.stdin.take().ok_or_else(|| Failure::new("gpg takes no input"))?;
+        let mut stdin = child
+            .stdin
+            .take()
+            .ok_or_else(|| Failure::new("gpg takes no input"))?;
         let input = input.to_vec();
         let writer = std::thread::spawn(move || stdin.write_all(&input));
         let output = child.wait_with_output().map_err(failed("gpg"))?;
@@ -97,8 +139,14 @@ impl Gpg {
             return Ok((output.stdout, output.stderr));
         }
         let told = String::from_utf8_lossy(&output.stderr);
-        let last = told.lines().rfind(|line| line.starts_with("gpg:")).unwrap_or("gpg: it said nothing");
-        Err(Failure::new(format!("{last} (while doing {})", arguments.last().unwrap_or(&"something"))))
+        let last = told
+            .lines()
+            .rfind(|line| line.starts_with("gpg:"))
+            .unwrap_or("gpg: it said nothing");
+        Err(Failure::new(format!(
+            "{last} (while doing {})",
+            arguments.last().unwrap_or(&"something")
+        )))
     }
 }
 
@@ -134,9 +182,11 @@ impl Relay {
         let authority = Authority::open(&places.authority())?;
         let (key, key_pem) = new_key()?;
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let (pem, _) = authority.certify("the recipients' mail server", &hosts, Use::Server, &key)?;
+        let (pem, _) =
+            authority.certify("the recipients' mail server", &hosts, Use::Server, &key)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).map_err(failed("a certificate"))?];
+        let chain =
+            vec![CertificateDer::from_pem_slice(pem.as_bytes()).map_err(failed("a certificate"))?];
         let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(failed("a key"))?;
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -156,7 +206,9 @@ impl Relay {
             gate,
             upgrade: Some(Arc::new(Tls(TlsAcceptor::from(Arc::new(config))))),
         });
-        let listener = TcpListener::bind(address).await.map_err(failed("the mail server's port"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(failed("the mail server's port"))?;
         let (stop, shutdown) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
@@ -182,7 +234,11 @@ impl Relay {
             loop {
                 let news = self.box_.news.notified();
                 let mail = {
-                    let mut mails = self.box_.mails.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut mails = self
+                        .box_
+                        .mails
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
                     (!mails.is_empty()).then(|| mails.remove(0))
                 };
                 match mail {
@@ -196,7 +252,13 @@ impl Relay {
     }
 
     /// Sends a mail to the gateway's own door, with STARTTLS.
-    pub(super) async fn send(&self, door: SocketAddr, from: &str, to: &str, mail: Vec<u8>) -> Result<String, Failure> {
+    pub(super) async fn send(
+        &self,
+        door: SocketAddr,
+        from: &str,
+        to: &str,
+        mail: Vec<u8>,
+    ) -> Result<String, Failure> {
         let sender = Sender::new(RelaySettings {
             host: door.ip().to_string(),
             port: door.port(),
@@ -214,9 +276,11 @@ impl Relay {
         };
         match sender.send(&head, mail.into()).await {
             MailSent::Accepted { reply } => Ok(reply),
-            MailSent::Temporary { reason } | MailSent::Permanent { reason } | MailSent::Unknown { reason } => {
-                Err(Failure::new(format!("the mail door did not take the mail: {reason}")))
-            }
+            MailSent::Temporary { reason }
+            | MailSent::Permanent { reason }
+            | MailSent::Unknown { reason } => Err(Failure::new(format!(
+                "the mail door did not take the mail: {reason}"
+            ))),
         }
     }
 }
@@ -224,17 +288,28 @@ impl Relay {
 struct Tls(TlsAcceptor);
 
 impl Upgrade for Tls {
-    fn upgrade(&self, stream: BoxStream) -> BoxFuture<'_, std::io::Result<(BoxStream, TransportEvidence)>> {
+    fn upgrade(
+        &self,
+        stream: BoxStream,
+    ) -> BoxFuture<'_, std::io::Result<(BoxStream, TransportEvidence)>> {
         Box::pin(async move {
             let stream: BoxStream = Box::new(self.0.accept(stream).await?);
-            Ok((stream, TransportEvidence::ServerTls { group: String::new() }))
+            Ok((
+                stream,
+                TransportEvidence::ServerTls {
+                    group: String::new(),
+                },
+            ))
         })
     }
 }
 
 impl Gate for Memory {
     fn submit(&self, _: Inbound, raw: Bytes) -> BoxFuture<'_, Result<Reply, GateError>> {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner).push(raw);
+        self.mails
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(raw);
         self.news.notify_one();
         Box::pin(async {
             Ok(Reply {
@@ -268,7 +343,9 @@ impl Gate for Memory {
 
 /// The inner part that is signed and encrypted: the label stands in its first line.
 pub(super) fn inner(marking: Option<&str>, subject: &str, text: &str) -> Vec<u8> {
-    let marking = marking.map(|marking| format!("{marking}\r\n\r\n")).unwrap_or_default();
+    let marking = marking
+        .map(|marking| format!("{marking}\r\n\r\n"))
+        .unwrap_or_default();
     format!(
         "Content-Type: text/plain; charset=utf-8; protected-headers=\"v1\"\r\nSubject: {subject}\r\n\r\n{marking}{text}\r\n"
     )

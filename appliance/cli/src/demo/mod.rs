@@ -50,14 +50,20 @@ pub(crate) fn run(args: &Args, json: bool) -> Result<(), Failure> {
     let root = match &args.dir {
         Some(dir) => std::path::absolute(dir).map_err(failed("--dir"))?,
         None => {
-            let made = tempfile::Builder::new().prefix("chancery-demo-").tempdir().map_err(failed("a folder"))?;
+            let made = tempfile::Builder::new()
+                .prefix("chancery-demo-")
+                .tempdir()
+                .map_err(failed("a folder"))?;
             let path = made.path().to_owned();
             kept = Some(made);
             path
         }
     };
     if std::fs::read_dir(&root).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::new(format!("{} is not empty: name a new folder", root.display())));
+        return Err(Failure::new(format!(
+            "{} is not empty: name a new folder",
+            root.display()
+        )));
     }
     files::folder(&root)?;
     let done = run::runtime()?.block_on(play(args, root.clone(), json));
@@ -76,7 +82,15 @@ async fn play(args: &Args, root: PathBuf, json: bool) -> Result<(), Failure> {
     if !json {
         tell::welcome(&root)?;
     }
-    let mut world = World::build(&root, &args.zones, programs, args.module.clone(), &args.log, json).await?;
+    let mut world = World::build(
+        &root,
+        &args.zones,
+        programs,
+        args.module.clone(),
+        &args.log,
+        json,
+    )
+    .await?;
     let played = act(args, &mut world, json).await;
     world.node.stop().await;
     let wrong = match played {
@@ -87,14 +101,23 @@ async fn play(args: &Args, root: PathBuf, json: bool) -> Result<(), Failure> {
         }
     };
     // Once more when all is closed: what daemons write when they end counts too.
-    let leaked = scan::find(&[root.join("node"), root.join("node.log")], &world.canaries())?;
+    let leaked = scan::find(
+        &[root.join("node"), root.join("node.log")],
+        &world.canaries(),
+    )?;
     if !leaked.is_empty() {
-        return Err(Failure::new(format!("text of a message stands in {}", leaked.join(", "))));
+        return Err(Failure::new(format!(
+            "text of a message stands in {}",
+            leaked.join(", ")
+        )));
     }
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("not as it should be: {}", wrong.join("; "))))
+    Err(Failure::new(format!(
+        "not as it should be: {}",
+        wrong.join("; ")
+    )))
 }
 
 /// Sends the messages, judges, verifies; what is not as it should be.
@@ -116,7 +139,11 @@ async fn act(args: &Args, world: &mut World, json: bool) -> Result<Vec<String>, 
         } else {
             tell::story(number, story, &told, &faults)?;
         }
-        wrong.extend(faults.into_iter().map(|fault| format!("message {number} ({}): {fault}", story.name)));
+        wrong.extend(
+            faults
+                .into_iter()
+                .map(|fault| format!("message {number} ({}): {fault}", story.name)),
+        );
     }
     wrong.extend(far::leftovers(world).await?);
 
@@ -132,7 +159,11 @@ async fn act(args: &Args, world: &mut World, json: bool) -> Result<Vec<String>, 
     let canaries = world.canaries();
     let searched = [world.root.join("node"), world.root.join("node.log"), export];
     let leaked = scan::find(&searched, &canaries)?;
-    wrong.extend(leaked.iter().map(|file| format!("text of a message stands in {file}")));
+    wrong.extend(
+        leaked
+            .iter()
+            .map(|file| format!("text of a message stands in {file}")),
+    );
     if json {
         out::json(&json!({
             "messages": number, "as_they_should": wrong.is_empty(), "faults": wrong, "records": records,
@@ -145,7 +176,9 @@ async fn act(args: &Args, world: &mut World, json: bool) -> Result<Vec<String>, 
         if !json {
             tell::next(world)?;
         }
-        tokio::signal::ctrl_c().await.map_err(failed("waiting for Ctrl-C"))?;
+        tokio::signal::ctrl_c()
+            .await
+            .map_err(failed("waiting for Ctrl-C"))?;
     }
     Ok(wrong)
 }

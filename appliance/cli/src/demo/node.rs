@@ -23,10 +23,22 @@ pub(super) struct Node {
 
 impl Node {
     /// Starts the node and waits until it serves.
-    pub(super) async fn start(config: &Path, programs: &Path, filter: &str, log: PathBuf) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: &Path,
+        programs: &Path,
+        filter: &str,
+        log: PathBuf,
+    ) -> Result<Self, Failure> {
         let me = std::env::current_exe().map_err(failed("the path of this program"))?;
         let mut child = Command::new(me)
-            .args(["--json", "run", "--until-input-ends", "--log", filter, "--config"])
+            .args([
+                "--json",
+                "run",
+                "--until-input-ends",
+                "--log",
+                filter,
+                "--config",
+            ])
             .arg(config)
             .arg("--programs")
             .arg(programs)
@@ -35,9 +47,19 @@ impl Node {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed("the node"))?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or_else(|| Failure::new("the node has no log"))?).lines();
+        let mut lines = BufReader::new(
+            child
+                .stderr
+                .take()
+                .ok_or_else(|| Failure::new("the node has no log"))?,
+        )
+        .lines();
         files::create(&log, 0o600, b"")?;
-        let mut file = tokio::fs::OpenOptions::new().append(true).open(&log).await.map_err(failed("the node's log"))?;
+        let mut file = tokio::fs::OpenOptions::new()
+            .append(true)
+            .open(&log)
+            .await
+            .map_err(failed("the node's log"))?;
         let (serves, mut ready) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -63,7 +85,10 @@ impl Node {
     pub(super) async fn stop(&mut self) {
         // Its input ends, and with it the node.
         drop(self.child.stdin.take());
-        if tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(30), self.child.wait())
+            .await
+            .is_err()
+        {
             let _killed = self.child.kill().await;
         }
     }

@@ -68,7 +68,10 @@ pub(super) async fn play(world: &mut World, story: &Story) -> Result<Told, Failu
 }
 
 fn records(lines: &[Bytes]) -> Result<Vec<Record>, Failure> {
-    lines.iter().map(|line| Record::parse(line).map_err(failed("a record of the log"))).collect()
+    lines
+        .iter()
+        .map(|line| Record::parse(line).map_err(failed("a record of the log")))
+        .collect()
 }
 
 async fn send(world: &mut World, story: &Story, canary: &str) -> Result<String, Failure> {
@@ -85,21 +88,32 @@ async fn send(world: &mut World, story: &Story, canary: &str) -> Result<String, 
                     parts.insert("tlp".to_owned(), json!(tlp));
                 }
                 fields.insert("label".to_owned(), parts);
-                fields.extend(story.purpose.map(|purpose| ("purpose".to_owned(), json!(purpose))));
+                fields.extend(
+                    story
+                        .purpose
+                        .map(|purpose| ("purpose".to_owned(), json!(purpose))),
+                );
             }
-            let answer = rest::submit(world.client(story.from)?, "/messages", &submission, None).await?;
+            let answer =
+                rest::submit(world.client(story.from)?, "/messages", &submission, None).await?;
             id_in(text(&answer, "id"))
         }
         DoorZone::Siena => {
             let document = far::siena_message(story, &subject, &body);
             let headers = [("content-type", "application/xml")];
             let client = world.client(story.from)?;
-            let answer = client.request(Method::POST, "/messages", &headers, document.into()).await?;
+            let answer = client
+                .request(Method::POST, "/messages", &headers, document.into())
+                .await?;
             let answered = String::from_utf8_lossy(&answer.body).into_owned();
-            let id = far::element(&answered, "messageId").or_else(|| far::attribute(&answered, "quarantined", "id"));
+            let id = far::element(&answered, "messageId")
+                .or_else(|| far::attribute(&answered, "quarantined", "id"));
             id.ok_or_else(|| {
                 let why = far::element(&answered, "detail").unwrap_or_default();
-                Failure::new(format!("the SIENA-style door answered {}: {why}", answer.status))
+                Failure::new(format!(
+                    "the SIENA-style door answered {}: {why}",
+                    answer.status
+                ))
             })
         }
         DoorZone::Mail => send_mail(world, story, canary, &subject, &body).await,
@@ -115,7 +129,13 @@ fn id_in(id: &str) -> Result<String, Failure> {
 
 /// By mail the answer names no id that a program could rely on: the auditor
 /// sees which message is new.
-async fn send_mail(world: &mut World, story: &Story, canary: &str, subject: &str, body: &str) -> Result<String, Failure> {
+async fn send_mail(
+    world: &mut World,
+    story: &Story,
+    canary: &str,
+    subject: &str,
+    body: &str,
+) -> Result<String, Failure> {
     let auditor = world.officer("farid")?;
     let mut seen = world.next_record;
     // Asking is itself recorded, so the log never ends: a page that is not full does.
@@ -126,16 +146,30 @@ async fn send_mail(world: &mut World, story: &Story, canary: &str, subject: &str
             break;
         }
     }
-    let correspondent = world.mail.as_ref().ok_or_else(|| Failure::new("the demo has no mail"))?;
-    let inner = mail::inner(story.label.map(|label| label.marking), subject, &body.replace('\n', "\r\n"));
+    let correspondent = world
+        .mail
+        .as_ref()
+        .ok_or_else(|| Failure::new("the demo has no mail"))?;
+    let inner = mail::inner(
+        story.label.map(|label| label.marking),
+        subject,
+        &body.replace('\n', "\r\n"),
+    );
     let sealed = correspondent.gpg.seal(&correspondent.gateway_key, &inner)?;
     let to = format!("{}@{DOMAIN}", story.to);
     let now = SystemClock.now();
     // Not the canary: what travels outside may be seen by all.
     let id = format!("m{}", now.as_micros());
     let outer = mail::outer(MAIL.1, &to, &id, &rfc5322(now.as_micros())?, &sealed);
-    debug_assert!(!outer.windows(canary.len()).any(|part| part == canary.as_bytes()));
-    correspondent.relay.send(world.smtp, MAIL.1, &to, outer).await?;
+    debug_assert!(
+        !outer
+            .windows(canary.len())
+            .any(|part| part == canary.as_bytes())
+    );
+    correspondent
+        .relay
+        .send(world.smtp, MAIL.1, &to, outer)
+        .await?;
     let mut found = None;
     loop {
         let page = page(&auditor, seen).await?;
@@ -146,25 +180,37 @@ async fn send_mail(world: &mut World, story: &Story, canary: &str, subject: &str
         }
     }
     world.next_record = seen;
-    found.ok_or_else(|| Failure::new("the mail door took the mail, but the log has no record of it"))
+    found
+        .ok_or_else(|| Failure::new("the mail door took the mail, but the log has no record of it"))
 }
 
 /// The message that was entered, or kept for an officer.
 fn new_message(records: &[Record]) -> Option<String> {
     records
         .iter()
-        .filter(|record| matches!(record.event.kind, EventKind::MessageRegistered | EventKind::MessageQuarantined))
+        .filter(|record| {
+            matches!(
+                record.event.kind,
+                EventKind::MessageRegistered | EventKind::MessageQuarantined
+            )
+        })
         .find_map(|record| record.event.message)
         .map(|id| id.to_string())
 }
 
 async fn page(auditor: &crate::officers::Officer, from: u64) -> Result<Vec<Record>, Failure> {
-    records(&auditor.order(Request::AuditLeaves { from, limit: 1000 }).await?)
+    records(
+        &auditor
+            .order(Request::AuditLeaves { from, limit: 1000 })
+            .await?,
+    )
 }
 
 fn rfc5322(micros: i64) -> Result<String, Failure> {
-    let at = time::OffsetDateTime::from_unix_timestamp(micros.div_euclid(1_000_000)).map_err(failed("the clock"))?;
-    at.format(&time::format_description::well_known::Rfc2822).map_err(failed("the date"))
+    let at = time::OffsetDateTime::from_unix_timestamp(micros.div_euclid(1_000_000))
+        .map_err(failed("the clock"))?;
+    at.format(&time::format_description::well_known::Rfc2822)
+        .map_err(failed("the date"))
 }
 
 /// Officers approve the case of a message, one after the other.
@@ -182,7 +228,12 @@ async fn approve(world: &World, message: &str, officers: &[&str]) -> Result<(), 
 }
 
 /// Takes the message out at the other end.
-async fn receive(world: &mut World, story: &Story, canary: &str, told: &mut Told) -> Result<(), Failure> {
+async fn receive(
+    world: &mut World,
+    story: &Story,
+    canary: &str,
+    told: &mut Told,
+) -> Result<(), Failure> {
     match story.arrives_by {
         DoorZone::Rest => {
             let client = world.client(story.to)?;
@@ -190,28 +241,43 @@ async fn receive(world: &mut World, story: &Story, canary: &str, told: &mut Told
                 return Ok(());
             };
             let id = text(&delivery, "delivery").to_owned();
-            told.arrived = text(&delivery, "message") == told.message && text(&delivery, "body").contains(canary);
+            told.arrived = text(&delivery, "message") == told.message
+                && text(&delivery, "body").contains(canary);
             if let People::Forward(to) = story.people {
                 told.onward = forward(world, story, &id, to).await?;
             }
             let path = format!("/inbox/{id}/ack");
-            world.client(story.to)?.request(Method::POST, &path, &[], Bytes::new()).await?.good()?;
+            world
+                .client(story.to)?
+                .request(Method::POST, &path, &[], Bytes::new())
+                .await?
+                .good()?;
         }
         DoorZone::Siena => {
             let client = world.client(story.to)?;
             if let Some((id, document)) = far::siena_first(client, PATIENCE).await? {
-                told.arrived = far::element(&document, "text").is_some_and(|text| text.contains(canary));
+                told.arrived =
+                    far::element(&document, "text").is_some_and(|text| text.contains(canary));
                 let path = format!("/inbox/{id}/ack");
-                client.request(Method::POST, &path, &[], Bytes::new()).await?.good()?;
+                client
+                    .request(Method::POST, &path, &[], Bytes::new())
+                    .await?
+                    .good()?;
             }
         }
         DoorZone::Mail => {
-            let correspondent = world.mail.as_ref().ok_or_else(|| Failure::new("the demo has no mail"))?;
+            let correspondent = world
+                .mail
+                .as_ref()
+                .ok_or_else(|| Failure::new("the demo has no mail"))?;
             if let Some(mail) = correspondent.relay.next(PATIENCE).await {
-                let armored = mail::armored(&mail).ok_or_else(|| Failure::new("the mail that arrived is not PGP/MIME"))?;
+                let armored = mail::armored(&mail)
+                    .ok_or_else(|| Failure::new("the mail that arrived is not PGP/MIME"))?;
                 let (opened, good) = correspondent.gpg.open(&armored)?;
                 told.signature_good = Some(good);
-                told.arrived = opened.windows(canary.len()).any(|part| part == canary.as_bytes());
+                told.arrived = opened
+                    .windows(canary.len())
+                    .any(|part| part == canary.as_bytes());
             }
             // The relay's answer is the receipt: it is recorded a moment later.
             settled(world, &told.message).await?;
@@ -226,20 +292,36 @@ async fn settled(world: &World, message: &str) -> Result<(), Failure> {
     let wait = async {
         loop {
             let records = records(&audit::story(&auditor, message).await?)?;
-            if records.iter().any(|record| record.event.kind == EventKind::ReleaseCompleted) {
+            if records
+                .iter()
+                .any(|record| record.event.kind == EventKind::ReleaseCompleted)
+            {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or(Ok(()))
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 /// The recipient passes the message on; the records about that.
-async fn forward(world: &World, story: &Story, delivery: &str, to: &str) -> Result<Vec<Record>, Failure> {
+async fn forward(
+    world: &World,
+    story: &Story,
+    delivery: &str,
+    to: &str,
+) -> Result<Vec<Record>, Failure> {
     let client = world.client(story.to)?;
     let body = json!({ "to": [to], "personal_data": false });
-    let answer: Value = rest::submit(client, &format!("/messages/{delivery}/forward"), &body, None).await?;
+    let answer: Value = rest::submit(
+        client,
+        &format!("/messages/{delivery}/forward"),
+        &body,
+        None,
+    )
+    .await?;
     let auditor = world.officer("farid")?;
     records(&audit::story(&auditor, text(&answer, "id")).await?)
 }

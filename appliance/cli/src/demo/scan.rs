@@ -32,7 +32,11 @@ fn holds(path: &Path, words: &[String]) -> Result<bool, Failure> {
         Err(_) if !path.exists() => return Ok(false),
         Err(failure) => return Err(failure),
     };
-    Ok(words.iter().any(|word| bytes.windows(word.len()).any(|part| part == word.as_bytes())))
+    Ok(words.iter().any(|word| {
+        bytes
+            .windows(word.len())
+            .any(|part| part == word.as_bytes())
+    }))
 }
 
 #[cfg(test)]

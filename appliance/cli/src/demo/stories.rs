@@ -133,7 +133,10 @@ pub(super) const TABLE: &[Story] = &[
         from: "europol-ec3",
         to: "csirt-alpha",
         arrives_by: Rest,
-        label: Some(Label { handling: &["H0"], ..R_UE }),
+        label: Some(Label {
+            handling: &["H0"],
+            ..R_UE
+        }),
         purpose: Some("law-enforcement"),
         people: People::Nothing,
         expect: Expect::Delivered,
@@ -146,7 +149,10 @@ pub(super) const TABLE: &[Story] = &[
         from: "europol-ec3",
         to: "eeas-intcen",
         arrives_by: Mail,
-        label: Some(Label { handling: &["H0"], ..R_UE }),
+        label: Some(Label {
+            handling: &["H0"],
+            ..R_UE
+        }),
         purpose: Some("law-enforcement"),
         people: People::Nothing,
         expect: Expect::Delivered,
@@ -185,7 +191,10 @@ pub(super) const TABLE: &[Story] = &[
         from: "cert-eu",
         to: "vendor-sentinel",
         arrives_by: Rest,
-        label: Some(Label { tlp: Some("AMBER"), ..NC }),
+        label: Some(Label {
+            tlp: Some("AMBER"),
+            ..NC
+        }),
         purpose: Some("cyber-crisis"),
         people: People::Nothing,
         expect: Expect::Delivered,
@@ -224,7 +233,10 @@ pub(super) const TABLE: &[Story] = &[
         from: "csirt-alpha",
         to: "cert-eu",
         arrives_by: Rest,
-        label: Some(Label { handling: &["H3"], ..C_UE }),
+        label: Some(Label {
+            handling: &["H3"],
+            ..C_UE
+        }),
         purpose: Some("law-enforcement"),
         people: People::Approve(&["anna", "bruno"]),
         expect: Expect::ApprovedAfter(&["G22"]),
@@ -237,7 +249,10 @@ pub(super) const TABLE: &[Story] = &[
         from: "csirt-alpha",
         to: "cert-eu",
         arrives_by: Rest,
-        label: Some(Label { tlp: Some("AMBER+STRICT"), ..NC }),
+        label: Some(Label {
+            tlp: Some("AMBER+STRICT"),
+            ..NC
+        }),
         purpose: Some("cyber-crisis"),
         people: People::Forward("vendor-sentinel"),
         expect: Expect::ForwardRefused(&["G06", "G15"]),

@@ -19,11 +19,19 @@ pub(super) fn welcome(root: &Path) -> Result<(), Failure> {
 
 /// A story whose channels are not shown.
 pub(super) fn left_out(story: &Story) -> Result<(), Failure> {
-    line(format_args!("\n    (left out: {}, {} to {})", story.name, story.from, story.to))
+    line(format_args!(
+        "\n    (left out: {}, {} to {})",
+        story.name, story.from, story.to
+    ))
 }
 
 /// One message's way.
-pub(super) fn story(number: usize, story: &Story, told: &Told, faults: &[String]) -> Result<(), Failure> {
+pub(super) fn story(
+    number: usize,
+    story: &Story,
+    told: &Told,
+    faults: &[String],
+) -> Result<(), Failure> {
     let label = story.label.map_or("no label".to_owned(), |label| {
         let mut words = label.marking.to_owned();
         if let Some(tlp) = label.tlp {
@@ -50,7 +58,9 @@ pub(super) fn story(number: usize, story: &Story, told: &Told, faults: &[String]
     if faults.is_empty() {
         return line("    as the rules say");
     }
-    faults.iter().try_for_each(|fault| line(format_args!("    NOT AS IT SHOULD BE: {fault}")))
+    faults
+        .iter()
+        .try_for_each(|fault| line(format_args!("    NOT AS IT SHOULD BE: {fault}")))
 }
 
 /// The stations of the way, each with what was decided there and why.
@@ -67,7 +77,11 @@ fn stations(records: &[Record]) -> Result<(), Failure> {
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| format!("{key} {value}"))
             .collect();
-        line(format_args!("      {after:>7.0} ms  {:<24} {}", event.kind.name(), said.join(", ")))?;
+        line(format_args!(
+            "      {after:>7.0} ms  {:<24} {}",
+            event.kind.name(),
+            said.join(", ")
+        ))?;
     }
     Ok(())
 }
@@ -85,7 +99,9 @@ const fn shown(kind: EventKind) -> &'static [Key] {
         EventKind::MessageRegistered => &[Key::Registration],
         EventKind::MessageQuarantined => &[Key::Rule, Key::Stage],
         EventKind::ReleasePermitted => &[Key::Recipient, Key::Mou, Key::Obligations],
-        EventKind::ReleaseHeld | EventKind::ReleaseRefused => &[Key::Recipient, Key::Gates, Key::Quorum],
+        EventKind::ReleaseHeld | EventKind::ReleaseRefused => {
+            &[Key::Recipient, Key::Gates, Key::Quorum]
+        }
         EventKind::ReviewVoted => &[Key::Officer, Key::Vote],
         EventKind::ReleaseOpened => &[Key::Recipient, Key::Permit, Key::Channel],
         EventKind::ReleaseCompleted => &[Key::Recipient, Key::Outcome],
@@ -96,7 +112,10 @@ const fn shown(kind: EventKind) -> &'static [Key] {
 /// One message for machines.
 pub(super) fn as_json(story: &Story, told: &Told, faults: &[String]) -> Value {
     let records = |records: &[Record]| -> Vec<Value> {
-        records.iter().filter_map(|record| serde_json::from_slice(&record.encode()).ok()).collect()
+        records
+            .iter()
+            .filter_map(|record| serde_json::from_slice(&record.encode()).ok())
+            .collect()
     };
     json!({
         "message": told.message, "name": story.name, "from": story.from, "by": story.by, "to": story.to,
@@ -106,13 +125,25 @@ pub(super) fn as_json(story: &Story, told: &Told, faults: &[String]) -> Value {
     })
 }
 
-pub(super) fn end(messages: usize, wrong: &[String], report: &Report, clean: bool) -> Result<(), Failure> {
+pub(super) fn end(
+    messages: usize,
+    wrong: &[String],
+    report: &Report,
+    clean: bool,
+) -> Result<(), Failure> {
     line("")?;
     if wrong.is_empty() {
-        line(format_args!("All {messages} messages ended as the rules say."))?;
+        line(format_args!(
+            "All {messages} messages ended as the rules say."
+        ))?;
     } else {
-        line(format_args!("{} things are not as they should be:", wrong.len()))?;
-        wrong.iter().try_for_each(|fault| line(format_args!("  {fault}")))?;
+        line(format_args!(
+            "{} things are not as they should be:",
+            wrong.len()
+        ))?;
+        wrong
+            .iter()
+            .try_for_each(|fault| line(format_args!("  {fault}")))?;
     }
     if report.is_sound() {
         line(format_args!(
@@ -134,11 +165,15 @@ pub(super) fn next(world: &World) -> Result<(), Failure> {
     let officers = node.officers();
     let officers = officers.display();
     line("\nThe node runs until Ctrl-C. In another terminal:")?;
-    line(format_args!("  chancery recipients --profile {people}/cert-eu/cert-eu-rest.toml"))?;
+    line(format_args!(
+        "  chancery recipients --profile {people}/cert-eu/cert-eu-rest.toml"
+    ))?;
     line(format_args!(
         "  echo hello | chancery send - --to csirt-alpha --label UNCLASSIFIED --subject hello --no-personal-data \\\n    --profile {people}/cert-eu/cert-eu-rest.toml"
     ))?;
-    line(format_args!("  chancery inbox --profile {people}/csirt-alpha/csirt-alpha-rest.toml"))?;
+    line(format_args!(
+        "  chancery inbox --profile {people}/csirt-alpha/csirt-alpha-rest.toml"
+    ))?;
     line(format_args!(
         "  chancery review list --config {} --officer anna --key {officers}/anna.key --passphrase-file {officers}/passphrase",
         node.config().display()

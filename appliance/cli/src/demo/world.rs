@@ -18,7 +18,13 @@ use crate::rest::client::Client;
 use crate::{files, out};
 
 /// Who has which end.
-const REST: [&str; 5] = ["csirt-alpha", "cert-eu", "eu-military-staff", "vendor-sentinel", "vendor-bastion"];
+const REST: [&str; 5] = [
+    "csirt-alpha",
+    "cert-eu",
+    "eu-military-staff",
+    "vendor-sentinel",
+    "vendor-bastion",
+];
 const SIENA: [&str; 2] = ["europol-ec3", "spoc-fra"];
 /// Who writes mail, and from where.
 pub(super) const MAIL: (&str, &str) = ("eeas-intcen", "intcen@eeas.example");
@@ -57,7 +63,9 @@ impl World {
         json: bool,
     ) -> Result<Self, Failure> {
         let mail = zones.contains(&DoorZone::Mail);
-        let gpg = mail.then(|| Gpg::make(&root.join("people/eeas-intcen/gnupg"), MAIL.1)).transpose()?;
+        let gpg = mail
+            .then(|| Gpg::make(&root.join("people/eeas-intcen/gnupg"), MAIL.1))
+            .transpose()?;
         let [rest, siena, smtp, relay] = free_ports()?;
         let step = |text: &str| {
             if !json {
@@ -88,19 +96,34 @@ impl World {
         let places = init::make(&plan, step)?;
         step("participants and their keys");
         let mut profiles = Vec::new();
-        for (ids, kind, zone) in [(&REST[..], Kind::Rest, DoorZone::Rest), (&SIENA[..], Kind::Siena, DoorZone::Siena)] {
+        for (ids, kind, zone) in [
+            (&REST[..], Kind::Rest, DoorZone::Rest),
+            (&SIENA[..], Kind::Siena, DoorZone::Siena),
+        ] {
             for id in ids.iter().filter(|_| zones.contains(&zone)) {
                 let participant = parsed(id)?;
                 let folder = root.join("people").join(id);
-                profiles.push((*id, enroll_tls(&places.config(), &participant, kind, &folder)?));
+                profiles.push((
+                    *id,
+                    enroll_tls(&places.config(), &participant, kind, &folder)?,
+                ));
             }
         }
         // Their MoU has expired: without this, the one would not know of the other.
-        may_see(&places.config(), &parsed("cert-eu")?, &parsed("eu-military-staff")?)?;
+        may_see(
+            &places.config(),
+            &parsed("cert-eu")?,
+            &parsed("eu-military-staff")?,
+        )?;
         let mut relay_end = None;
         if let Some(gpg) = &gpg {
             let participant = parsed(MAIL.0)?;
-            enroll_mail(&places.config(), &participant, gpg.certificate()?.as_bytes(), None)?;
+            enroll_mail(
+                &places.config(),
+                &participant,
+                gpg.certificate()?.as_bytes(),
+                None,
+            )?;
             relay_end = Some(Relay::start(relay, &places).await?);
         }
         files::folder(&root.join("people/auditor"))?;
@@ -109,7 +132,11 @@ impl World {
         let mail = match (gpg, relay_end) {
             (Some(gpg), Some(relay)) => {
                 let gateway_key = gpg.import(&places.dir.join("data/openpgp.pgp"))?;
-                Some(Correspondent { gpg, relay, gateway_key })
+                Some(Correspondent {
+                    gpg,
+                    relay,
+                    gateway_key,
+                })
             }
             _ => None,
         };
@@ -132,7 +159,9 @@ impl World {
 
     /// A participant's end by REST or SIENA-style exchange.
     pub(super) fn client(&self, id: &str) -> Result<&Client, Failure> {
-        self.clients.get(id).ok_or_else(|| Failure::new(format!("the demo has no client of {id}")))
+        self.clients
+            .get(id)
+            .ok_or_else(|| Failure::new(format!("the demo has no client of {id}")))
     }
 
     /// The participants with a client on this channel.
@@ -142,7 +171,8 @@ impl World {
             DoorZone::Siena => &SIENA,
             DoorZone::Mail => &[],
         };
-        ids.iter().filter_map(|id| Some((*id, self.clients.get(*id)?)))
+        ids.iter()
+            .filter_map(|id| Some((*id, self.clients.get(*id)?)))
     }
 
     /// An officer's desk.

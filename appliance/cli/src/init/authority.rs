@@ -6,8 +6,8 @@ use std::path::Path;
 use chancery_machine::SystemClock;
 use chancery_message::Clock as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -52,8 +52,14 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().map_err(failed("the authority's key"))?;
-        let certificate = params.self_signed(&key).map_err(failed("the authority's certificate"))?;
-        files::create(&folder.join("ca.key"), 0o400, key.serialize_pem().as_bytes())?;
+        let certificate = params
+            .self_signed(&key)
+            .map_err(failed("the authority's certificate"))?;
+        files::create(
+            &folder.join("ca.key"),
+            0o400,
+            key.serialize_pem().as_bytes(),
+        )?;
         files::create(&folder.join("ca.pem"), 0o444, certificate.pem().as_bytes())?;
         Ok(Self {
             pem: certificate.pem(),
@@ -66,7 +72,8 @@ impl Authority {
         let key = files::text(&folder.join("ca.key"), 1 << 16)?;
         let key = KeyPair::from_pem(&key).map_err(failed("the authority's key"))?;
         let pem = files::text(&folder.join("ca.pem"), 1 << 16)?;
-        let issuer = Issuer::from_ca_cert_pem(&pem, key).map_err(failed("the authority's certificate"))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&pem, key).map_err(failed("the authority's certificate"))?;
         Ok(Self { issuer, pem })
     }
 
@@ -89,7 +96,9 @@ impl Authority {
             Use::Server => ExtendedKeyUsagePurpose::ServerAuth,
             Use::Client => ExtendedKeyUsagePurpose::ClientAuth,
         }];
-        let made = params.signed_by(key, &self.issuer).map_err(failed(format!("the certificate of {name}")))?;
+        let made = params
+            .signed_by(key, &self.issuer)
+            .map_err(failed(format!("the certificate of {name}")))?;
         Ok((made.pem(), made.der().to_vec()))
     }
 }
@@ -102,11 +111,13 @@ pub(crate) fn new_key() -> Result<(KeyPair, String), Failure> {
 }
 
 fn params(name: &str, hosts: &[String], days: i64) -> Result<CertificateParams, Failure> {
-    let mut params = CertificateParams::new(hosts.to_vec()).map_err(failed("the names of a certificate"))?;
+    let mut params =
+        CertificateParams::new(hosts.to_vec()).map_err(failed("the names of a certificate"))?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    let now = OffsetDateTime::from_unix_timestamp(SystemClock.now().as_micros().div_euclid(1_000_000))
-        .map_err(failed("the clock"))?;
+    let now =
+        OffsetDateTime::from_unix_timestamp(SystemClock.now().as_micros().div_euclid(1_000_000))
+            .map_err(failed("the clock"))?;
     params.not_before = now - Duration::hours(1);
     params.not_after = now + Duration::days(days);
     params.use_authority_key_identifier_extension = true;

@@ -134,13 +134,20 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         smtp: args.smtp,
         mail_domain: args.mail_domain.clone(),
         relay: (relay, port),
-        relay_ca: args.relay_ca.as_deref().map(|file| files::read(file, 1 << 20)).transpose()?,
+        relay_ca: args
+            .relay_ca
+            .as_deref()
+            .map(|file| files::read(file, 1 << 20))
+            .transpose()?,
         module: args.module.clone(),
         programs: run::programs(args.programs.as_deref())?,
         passphrase: args
             .passphrase_file
             .as_deref()
-            .map(|file| files::text(file, 1 << 12).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+            .map(|file| {
+                files::text(file, 1 << 12)
+                    .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            })
             .transpose()?,
         best_effort: args.best_effort,
     };
@@ -157,10 +164,22 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
     let dir = std::path::absolute(&plan.dir).map_err(failed("the folder"))?;
     let places = Places { dir: dir.clone() };
     if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::new(format!("{} is not empty: name a new folder", dir.display())));
+        return Err(Failure::new(format!(
+            "{} is not empty: name a new folder",
+            dir.display()
+        )));
     }
     files::folder(&dir)?;
-    for name in ["data", "run", "rules/policies", "rules/mous", "rules/schemes", "tls", "ca", "officers"] {
+    for name in [
+        "data",
+        "run",
+        "rules/policies",
+        "rules/mous",
+        "rules/schemes",
+        "tls",
+        "ca",
+        "officers",
+    ] {
         files::folder(&dir.join(name))?;
     }
     let module = match &plan.module {
@@ -191,20 +210,29 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
 
     step("authority and the doors' certificates");
     let authority = Authority::make(&places.authority(), &plan.name)?;
-    let mut hosts = vec![plan.host.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut hosts = vec![
+        plan.host.clone(),
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+    ];
     hosts.dedup();
     for zone in DoorZone::ALL {
         let key = Point(report.point(&KeyRole::Tls(zone))?);
         let (pem, _) = authority.certify(&plan.host, &hosts, Use::Server, &key)?;
         files::create(&dir.join(format!("tls/{zone}.pem")), 0o444, pem.as_bytes())?;
     }
-    let relay_ca = plan.relay_ca.as_deref().unwrap_or(authority.pem().as_bytes());
+    let relay_ca = plan
+        .relay_ca
+        .as_deref()
+        .unwrap_or(authority.pem().as_bytes());
     files::create(&dir.join("tls/relay-ca.pem"), 0o444, relay_ca)?;
 
     step("database");
     create_database(&plan.programs.join("chancery-core"), &places.config())?;
     if !dir.join("data/chancery.db").is_file() {
-        return Err(Failure::new("chancery-core made no database: is it of the same version as this program?"));
+        return Err(Failure::new(
+            "chancery-core made no database: is it of the same version as this program?",
+        ));
     }
     Ok(places)
 }
@@ -230,7 +258,11 @@ fn rules(plan: &Plan, places: &Places) -> Result<Directory, Failure> {
         Some(text) => zeroize::Zeroizing::new(text.clone()),
         None => {
             let made = officers::passphrase();
-            files::create(&places.officers().join("passphrase"), 0o400, made.as_bytes())?;
+            files::create(
+                &places.officers().join("passphrase"),
+                0o400,
+                made.as_bytes(),
+            )?;
             made
         }
     };
@@ -245,7 +277,11 @@ fn rules(plan: &Plan, places: &Places) -> Result<Directory, Failure> {
 /// Writes both documents of the directory.
 pub(crate) fn write_directory(folder: &Path, directory: &Directory) -> Result<(), Failure> {
     let (participants, officers) = directory.to_toml().map_err(failed("the directory"))?;
-    files::replace(&folder.join("participants.toml"), 0o600, participants.as_bytes())?;
+    files::replace(
+        &folder.join("participants.toml"),
+        0o600,
+        participants.as_bytes(),
+    )?;
     files::replace(&folder.join("officers.toml"), 0o600, officers.as_bytes())
 }
 
@@ -268,7 +304,10 @@ fn create_database(program: &Path, config: &Path) -> Result<(), Failure> {
 
 fn tell(places: &Places, plan: &Plan, json: bool) -> Result<(), Failure> {
     let config = places.config();
-    let made = plan.passphrase.is_none().then(|| places.officers().join("passphrase"));
+    let made = plan
+        .passphrase
+        .is_none()
+        .then(|| places.officers().join("passphrase"));
     if json {
         return out::json(&json!({
             "config": config, "officer_keys": places.officers(), "passphrase": made,
@@ -276,21 +315,32 @@ fn tell(places: &Places, plan: &Plan, json: bool) -> Result<(), Failure> {
         }));
     }
     let config = config.display();
-    out::line(format_args!("\nThe node is in {}. Next:", places.dir.display()))?;
+    out::line(format_args!(
+        "\nThe node is in {}. Next:",
+        places.dir.display()
+    ))?;
     out::line(format_args!(
         "  1. Take the security officer's PIN off this machine: {}",
         places.officer_pin().display()
     ))?;
     let officers = places.officers();
-    out::line(format_args!("  2. Give each officer the key in {} and take it off this machine", officers.display()))?;
+    out::line(format_args!(
+        "  2. Give each officer the key in {} and take it off this machine",
+        officers.display()
+    ))?;
     if let Some(made) = made {
-        out::line(format_args!("     (their passphrase was made: {}; give it another way)", made.display()))?;
+        out::line(format_args!(
+            "     (their passphrase was made: {}; give it another way)",
+            made.display()
+        ))?;
     }
     out::line(format_args!(
         "  3. Keep {} elsewhere too: it verifies the log without this machine",
         places.audit_key().display()
     ))?;
     out::line(format_args!("  4. chancery check --config {config}"))?;
-    out::line(format_args!("  5. chancery participant enroll ID --channel rest --out DIR --config {config}"))?;
+    out::line(format_args!(
+        "  5. chancery participant enroll ID --channel rest --out DIR --config {config}"
+    ))?;
     out::line(format_args!("  6. chancery run --config {config}"))
 }

@@ -53,14 +53,21 @@ pub(crate) fn passphrase() -> Zeroizing<String> {
 
 /// Makes a key for every officer: the private one into `folder/ID.key`, the
 /// public one into its entry.
-pub(crate) fn make_keys(officers: &mut [Officer], folder: &Path, passphrase: &str) -> Result<(), Failure> {
+pub(crate) fn make_keys(
+    officers: &mut [Officer],
+    folder: &Path,
+    passphrase: &str,
+) -> Result<(), Failure> {
     let mut made: BTreeMap<String, String> = BTreeMap::new();
     for officer in officers {
         let name = officer.id.to_string();
         // An officer may have several versions, each with its days: one key.
         let public = match made.get(&name) {
             Some(public) => public.clone(),
-            None => made.entry(name).or_insert(make_key(officer, folder, passphrase)?).clone(),
+            None => made
+                .entry(name)
+                .or_insert(make_key(officer, folder, passphrase)?)
+                .clone(),
         };
         officer.key = Some(public);
     }
@@ -71,7 +78,15 @@ pub(crate) fn make_keys(officers: &mut [Officer], folder: &Path, passphrase: &st
 fn make_key(officer: &Officer, folder: &Path, passphrase: &str) -> Result<String, Failure> {
     let what = format!("the key of {}", officer.id);
     let key = SigningKey::random(&mut System);
-    let pem = key.to_pkcs8_encrypted_pem(System, passphrase, LineEnding::LF).map_err(failed(&what))?;
-    files::create(&folder.join(format!("{}.key", officer.id)), 0o400, pem.as_bytes())?;
-    key.verifying_key().to_public_key_pem(LineEnding::LF).map_err(failed(&what))
+    let pem = key
+        .to_pkcs8_encrypted_pem(System, passphrase, LineEnding::LF)
+        .map_err(failed(&what))?;
+    files::create(
+        &folder.join(format!("{}.key", officer.id)),
+        0o400,
+        pem.as_bytes(),
+    )?;
+    key.verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .map_err(failed(&what))
 }

@@ -54,8 +54,14 @@ pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<St
     let string = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut options: Vec<(&str, String)> = vec![
         ("node.name", string(&plan.name)),
-        ("custodian.log_origin", string(&format!("chancery/{}", plan.name))),
-        ("custodian.token.module", string(&module.display().to_string())),
+        (
+            "custodian.log_origin",
+            string(&format!("chancery/{}", plan.name)),
+        ),
+        (
+            "custodian.token.module",
+            string(&module.display().to_string()),
+        ),
         ("custodian.token.module_sha256", string(module_sha256)),
         ("custodian.token.label", string(&plan.name)),
         ("rules.schemes", string("rules/schemes")),
@@ -95,6 +101,10 @@ pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<St
             ]),
         }
     }
-    let borrowed: Vec<(&str, &str)> = options.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    fill(&borrowed).map_err(|option| Failure::new(format!("the shipped settings have no option {option}")))
+    let borrowed: Vec<(&str, &str)> = options
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    fill(&borrowed)
+        .map_err(|option| Failure::new(format!("the shipped settings have no option {option}")))
 }

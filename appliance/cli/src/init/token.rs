@@ -41,15 +41,23 @@ impl Report {
 
 /// The roles of all keys of a node with this directory.
 pub(crate) fn roles(directory: &Directory) -> Result<Vec<String>, Failure> {
-    let compartments: BTreeSet<&str> = directory.participants().iter().map(|one| one.compartment.as_str()).collect();
+    let compartments: BTreeSet<&str> = directory
+        .participants()
+        .iter()
+        .map(|one| one.compartment.as_str())
+        .collect();
     let mut names = vec!["kek/intake".to_owned()];
     for compartment in compartments {
         names.extend((0..=4).map(|rank| format!("kek/{rank}/{compartment}")));
     }
-    let fixed = [KeyRole::Mac(MacUse::Index), KeyRole::Mac(MacUse::Row), KeyRole::AuditCheckpoint]
-        .into_iter()
-        .chain([KeyRole::PgpSign, KeyRole::PgpDecrypt])
-        .chain(DoorZone::ALL.map(KeyRole::Tls));
+    let fixed = [
+        KeyRole::Mac(MacUse::Index),
+        KeyRole::Mac(MacUse::Row),
+        KeyRole::AuditCheckpoint,
+    ]
+    .into_iter()
+    .chain([KeyRole::PgpSign, KeyRole::PgpDecrypt])
+    .chain(DoorZone::ALL.map(KeyRole::Tls));
     names.extend(fixed.map(|role| role.to_string()));
     for name in &names {
         name.parse::<KeyRole>().map_err(failed(name))?;
@@ -58,11 +66,22 @@ pub(crate) fn roles(directory: &Directory) -> Result<Vec<String>, Failure> {
 }
 
 /// Has the custodian initialise the token and make the keys that are missing.
-pub(crate) fn provision(program: &Path, config: &Path, pin: &Path, roles: &[String]) -> Result<Report, Failure> {
+pub(crate) fn provision(
+    program: &Path,
+    config: &Path,
+    pin: &Path,
+    roles: &[String],
+) -> Result<Report, Failure> {
     let mut child = Command::new(program)
         .arg("--config")
         .arg(config)
-        .args(["provision", "--roles-file", "-", "--make-pins", "--officer-pin-file"])
+        .args([
+            "provision",
+            "--roles-file",
+            "-",
+            "--make-pins",
+            "--officer-pin-file",
+        ])
         .arg(pin)
         .env_clear()
         .stdin(Stdio::piped())
@@ -71,7 +90,9 @@ pub(crate) fn provision(program: &Path, config: &Path, pin: &Path, roles: &[Stri
         .spawn()
         .map_err(failed(format!("{} cannot be started", program.display())))?;
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(roles.join("\n").as_bytes()).map_err(failed("the custodian"))?;
+        input
+            .write_all(roles.join("\n").as_bytes())
+            .map_err(failed("the custodian"))?;
     }
     let output = child.wait_with_output().map_err(failed("the custodian"))?;
     if !output.status.success() {

@@ -53,8 +53,8 @@ impl Client {
     /// From a profile.
     pub(crate) fn open(profile: &Path) -> Result<Self, Failure> {
         let text = files::text(profile, 1 << 16)?;
-        let read: ProfileFile =
-            toml::from_str(&text).map_err(|error| Failure::new(format!("{}: {}", profile.display(), error.message())))?;
+        let read: ProfileFile = toml::from_str(&text)
+            .map_err(|error| Failure::new(format!("{}: {}", profile.display(), error.message())))?;
         let base = profile.parent().unwrap_or(Path::new("."));
         let file = |path: &Path| files::read(&base.join(path), 1 << 20);
         let tls = ClientTls::new(
@@ -69,7 +69,9 @@ impl Client {
         .map_err(failed(profile.display()))?;
         let uri: Uri = read.url.parse().map_err(failed("the profile's url"))?;
         let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
-        let host = host.ok_or_else(|| Failure::new("the profile's url: https://HOST:PORT/PATH"))?.to_owned();
+        let host = host
+            .ok_or_else(|| Failure::new("the profile's url: https://HOST:PORT/PATH"))?
+            .to_owned();
         Ok(Self {
             tls,
             host,
@@ -91,7 +93,11 @@ impl Client {
             .await
             .map_err(failed(format!("{gateway} cannot be reached")))?;
         stream.set_nodelay(true).map_err(failed(&gateway))?;
-        let stream = self.tls.connect(&self.host, stream).await.map_err(failed(format!("{gateway}: TLS")))?;
+        let stream = self
+            .tls
+            .connect(&self.host, stream)
+            .await
+            .map_err(failed(format!("{gateway}: TLS")))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(failed(&gateway))?;
@@ -103,7 +109,9 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body)).map_err(failed("the request"))?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(failed("the request"))?;
         let answered = sender.send_request(request).await;
         let answer = answered.map_err(failed(format!("{gateway} ended the connection")))?;
         let status = answer.status().as_u16();
@@ -139,7 +147,12 @@ impl Answer {
     /// What the gateway says is wrong.
     fn problem(&self) -> String {
         let value: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let word = |key: &str| value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let word = |key: &str| {
+            value
+                .get(key)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default()
+        };
         match (word("title"), word("detail")) {
             ("", "") => format!("the gateway answered {}", self.status),
             (title, "") => title.to_owned(),

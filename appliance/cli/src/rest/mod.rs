@@ -28,8 +28,18 @@ pub(crate) fn send(args: &args::Send, json: bool) -> Result<(), Failure> {
     run::runtime()?.block_on(async {
         let body = submission(&client, &args.message, Some(text)).await?;
         let path = if args.check { "/check" } else { "/messages" };
-        let answer = submit(&client, path, &body, args.message.idempotency_key.as_deref()).await?;
-        if json { out::json(&answer) } else { show::verdicts(&answer, args.check) }
+        let answer = submit(
+            &client,
+            path,
+            &body,
+            args.message.idempotency_key.as_deref(),
+        )
+        .await?;
+        if json {
+            out::json(&answer)
+        } else {
+            show::verdicts(&answer, args.check)
+        }
     })
 }
 
@@ -42,40 +52,70 @@ pub(crate) fn reply(args: &args::Reply, json: bool) -> Result<(), Failure> {
 
 pub(crate) fn forward(args: &args::Forward, json: bool) -> Result<(), Failure> {
     let client = Client::open(&args.mine.profile)?;
-    let text = args.file.as_deref().map(|file| files::text(file, TEXT)).transpose()?;
+    let text = args
+        .file
+        .as_deref()
+        .map(|file| files::text(file, TEXT))
+        .transpose()?;
     let path = format!("/messages/{}/forward", id(&args.id)?);
     onward(&client, &path, &args.message, text, json)
 }
 
-fn onward(client: &Client, path: &str, message: &Message, text: Option<String>, json: bool) -> Result<(), Failure> {
+fn onward(
+    client: &Client,
+    path: &str,
+    message: &Message,
+    text: Option<String>,
+    json: bool,
+) -> Result<(), Failure> {
     run::runtime()?.block_on(async {
         let body = submission(client, message, text).await?;
         let answer = submit(client, path, &body, message.idempotency_key.as_deref()).await?;
-        if json { out::json(&answer) } else { show::verdicts(&answer, false) }
+        if json {
+            out::json(&answer)
+        } else {
+            show::verdicts(&answer, false)
+        }
     })
 }
 
 pub(crate) fn status(args: &args::One, json: bool) -> Result<(), Failure> {
     let path = format!("/messages/{}", id(&args.id)?);
     let answer = ask(&args.mine.profile, Method::GET, &path)?;
-    if json { out::json(&answer) } else { show::status(&answer) }
+    if json {
+        out::json(&answer)
+    } else {
+        show::status(&answer)
+    }
 }
 
 pub(crate) fn withdraw(args: &args::One, json: bool) -> Result<(), Failure> {
     let path = format!("/messages/{}/withdraw", id(&args.id)?);
     let answer = ask(&args.mine.profile, Method::POST, &path)?;
-    if json { out::json(&answer) } else { show::status(&answer) }
+    if json {
+        out::json(&answer)
+    } else {
+        show::status(&answer)
+    }
 }
 
 pub(crate) fn recipients(args: &args::Mine, json: bool) -> Result<(), Failure> {
     let answer = ask(&args.profile, Method::GET, "/recipients")?;
-    if json { out::json(&answer) } else { show::recipients(&answer) }
+    if json {
+        out::json(&answer)
+    } else {
+        show::recipients(&answer)
+    }
 }
 
 pub(crate) fn inbox(args: &args::Inbox, json: bool) -> Result<(), Failure> {
     let profile = &args.mine.profile;
     if let Some(delivery) = &args.ack {
-        let answer = ask(profile, Method::POST, &format!("/inbox/{}/ack", id(delivery)?))?;
+        let answer = ask(
+            profile,
+            Method::POST,
+            &format!("/inbox/{}/ack", id(delivery)?),
+        )?;
         if json {
             return out::json(&answer);
         }
@@ -87,26 +127,47 @@ pub(crate) fn inbox(args: &args::Inbox, json: bool) -> Result<(), Failure> {
         if let Some(folder) = &args.save {
             save(profile, &path, &answer, folder)?;
         }
-        return if json { out::json(&answer) } else { show::delivery(&answer) };
+        return if json {
+            out::json(&answer)
+        } else {
+            show::delivery(&answer)
+        };
     }
     let mut path = format!("/inbox?wait={}&limit={}", args.wait, args.limit);
     if let Some(after) = &args.after {
         path.push_str(&format!("&after={}", id(after)?));
     }
     let answer = ask(profile, Method::GET, &path)?;
-    if json { out::json(&answer) } else { show::inbox(&answer) }
+    if json {
+        out::json(&answer)
+    } else {
+        show::inbox(&answer)
+    }
 }
 
 /// Text and attachments into a folder, under names that are no paths.
 fn save(profile: &Path, path: &str, delivery: &Value, folder: &Path) -> Result<(), Failure> {
     files::folder(folder)?;
-    let text = delivery.get("body").and_then(Value::as_str).unwrap_or_default();
+    let text = delivery
+        .get("body")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     files::create(&folder.join("message.txt"), 0o600, text.as_bytes())?;
     let client = Client::open(profile)?;
-    for attachment in delivery.get("attachments").and_then(Value::as_array).into_iter().flatten() {
-        let index = attachment.get("index").and_then(Value::as_u64).unwrap_or_default();
+    for attachment in delivery
+        .get("attachments")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let index = attachment
+            .get("index")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
         let path = format!("{path}/attachments/{index}");
-        let answer = run::runtime()?.block_on(client.request(Method::GET, &path, &[], Bytes::new()))?.good()?;
+        let answer = run::runtime()?
+            .block_on(client.request(Method::GET, &path, &[], Bytes::new()))?
+            .good()?;
         let name: String = attachment
             .get("name")
             .and_then(Value::as_str)
@@ -121,11 +182,19 @@ fn save(profile: &Path, path: &str, delivery: &Value, folder: &Path) -> Result<(
 
 fn ask(profile: &Path, method: Method, path: &str) -> Result<Value, Failure> {
     let client = Client::open(profile)?;
-    run::runtime()?.block_on(client.request(method, path, &[], Bytes::new()))?.good()?.json()
+    run::runtime()?
+        .block_on(client.request(method, path, &[], Bytes::new()))?
+        .good()?
+        .json()
 }
 
 /// Sends a submission; the gateway's answer.
-pub(crate) async fn submit(client: &Client, path: &str, body: &Value, key: Option<&str>) -> Result<Value, Failure> {
+pub(crate) async fn submit(
+    client: &Client,
+    path: &str,
+    body: &Value,
+    key: Option<&str>,
+) -> Result<Value, Failure> {
     let key = match key {
         Some(key) => key.to_owned(),
         None => fresh_key()?,
@@ -135,7 +204,11 @@ pub(crate) async fn submit(client: &Client, path: &str, body: &Value, key: Optio
     if path != "/check" {
         headers.push(("idempotency-key", &key));
     }
-    client.request(Method::POST, path, &headers, body.into()).await?.good()?.json()
+    client
+        .request(Method::POST, path, &headers, body.into())
+        .await?
+        .good()?
+        .json()
 }
 
 fn fresh_key() -> Result<String, Failure> {
@@ -145,7 +218,11 @@ fn fresh_key() -> Result<String, Failure> {
 }
 
 /// The request's JSON; large attachments are uploaded on the way.
-async fn submission(client: &Client, message: &Message, text: Option<String>) -> Result<Value, Failure> {
+async fn submission(
+    client: &Client,
+    message: &Message,
+    text: Option<String>,
+) -> Result<Value, Failure> {
     let mut body = Map::new();
     let mut put = |key: &str, value: Value| {
         body.insert(key.to_owned(), value);
@@ -192,13 +269,21 @@ async fn submission(client: &Client, message: &Message, text: Option<String>) ->
 async fn attachment(client: &Client, file: &Path) -> Result<Value, Failure> {
     const OCTETS: &str = "application/octet-stream";
     let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Failure::usage(format!("--attach {}: it has no file name", file.display())))?;
+    let name = name.ok_or_else(|| {
+        Failure::usage(format!("--attach {}: it has no file name", file.display()))
+    })?;
     let bytes = files::read(file, 2 << 30)?;
     if bytes.len() <= INLINE {
-        return Ok(json!({ "name": name, "media_type": OCTETS, "content_base64": BASE64_STANDARD.encode(bytes) }));
+        return Ok(
+            json!({ "name": name, "media_type": OCTETS, "content_base64": BASE64_STANDARD.encode(bytes) }),
+        );
     }
     let headers = [("content-type", OCTETS)];
-    let answer = client.request(Method::POST, "/attachments", &headers, bytes.into()).await?.good()?.json()?;
+    let answer = client
+        .request(Method::POST, "/attachments", &headers, bytes.into())
+        .await?
+        .good()?
+        .json()?;
     let id = answer.get("id").and_then(Value::as_str).unwrap_or_default();
     Ok(json!({ "name": name, "media_type": OCTETS, "id": id }))
 }
@@ -206,5 +291,6 @@ async fn attachment(client: &Client, file: &Path) -> Result<Value, Failure> {
 /// An id as it may stand in a path.
 fn id(text: &str) -> Result<&str, Failure> {
     let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    good.then_some(text).ok_or_else(|| Failure::usage("an id is letters, digits and -"))
+    good.then_some(text)
+        .ok_or_else(|| Failure::usage("an id is letters, digits and -"))
 }

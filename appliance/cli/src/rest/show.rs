@@ -7,24 +7,49 @@ use crate::officers::text;
 use crate::out::{line, safe};
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Who gets it, and why not.
 pub(super) fn verdicts(answer: &Value, check: bool) -> Result<(), Failure> {
     if text(answer, "state") == "quarantined" {
-        line(format_args!("{}  kept for an officer: {}", text(answer, "id"), safe(text(answer, "reason"))))?;
+        line(format_args!(
+            "{}  kept for an officer: {}",
+            text(answer, "id"),
+            safe(text(answer, "reason"))
+        ))?;
         return Ok(());
     }
     if check {
-        line(format_args!("{} (nothing was sent)", text(answer, "marking")))?;
+        line(format_args!(
+            "{} (nothing was sent)",
+            text(answer, "marking")
+        ))?;
     } else {
-        line(format_args!("{}  {}  {}", text(answer, "id"), text(answer, "marking"), text(answer, "registration")))?;
+        line(format_args!(
+            "{}  {}  {}",
+            text(answer, "id"),
+            text(answer, "marking"),
+            text(answer, "registration")
+        ))?;
     }
     for one in list(answer, "recipients") {
-        line(format_args!("  {:<24} {:<7} {}", text(one, "recipient"), text(one, "verdict"), safe(text(one, "reason"))))?;
+        line(format_args!(
+            "  {:<24} {:<7} {}",
+            text(one, "recipient"),
+            text(one, "verdict"),
+            safe(text(one, "reason"))
+        ))?;
         for hint in list(one, "hints").filter_map(Value::as_str) {
-            line(format_args!("  {:<24}         it would help: {}", "", safe(hint)))?;
+            line(format_args!(
+                "  {:<24}         it would help: {}",
+                "",
+                safe(hint)
+            ))?;
         }
     }
     Ok(())
@@ -32,7 +57,12 @@ pub(super) fn verdicts(answer: &Value, check: bool) -> Result<(), Failure> {
 
 /// What became of a message.
 pub(super) fn status(answer: &Value) -> Result<(), Failure> {
-    line(format_args!("{}  {}  received {}", text(answer, "id"), text(answer, "marking"), text(answer, "received_at")))?;
+    line(format_args!(
+        "{}  {}  received {}",
+        text(answer, "id"),
+        text(answer, "marking"),
+        text(answer, "received_at")
+    ))?;
     for one in list(answer, "recipients") {
         line(format_args!(
             "  {:<24} {:<12} {}  {}",
@@ -65,7 +95,10 @@ pub(super) fn inbox(answer: &Value) -> Result<(), Failure> {
     let mut any = false;
     for one in list(answer, "deliveries") {
         any = true;
-        let opened = one.get("opened").and_then(Value::as_bool).unwrap_or_default();
+        let opened = one
+            .get("opened")
+            .and_then(Value::as_bool)
+            .unwrap_or_default();
         line(format_args!(
             "{}  {}  {}  from {}  {}{}",
             text(one, "delivery"),
@@ -82,7 +115,12 @@ pub(super) fn inbox(answer: &Value) -> Result<(), Failure> {
 /// A message.
 pub(super) fn delivery(answer: &Value) -> Result<(), Failure> {
     line(text(answer, "marking"))?;
-    let party = |key: &str| answer.get(key).map(|party| safe(text(party, "name"))).unwrap_or_default();
+    let party = |key: &str| {
+        answer
+            .get(key)
+            .map(|party| safe(text(party, "name")))
+            .unwrap_or_default()
+    };
     line(format_args!("From:     {}", party("from")))?;
     line(format_args!("Sent:     {}", text(answer, "sent_at")))?;
     line(format_args!("Subject:  {}", safe(text(answer, "subject"))))?;
@@ -91,9 +129,18 @@ pub(super) fn delivery(answer: &Value) -> Result<(), Failure> {
     }
     line(format_args!("\n{}\n", safe(text(answer, "body"))))?;
     for attachment in list(answer, "attachments") {
-        let size = attachment.get("size").and_then(Value::as_u64).unwrap_or_default();
-        line(format_args!("Attached: {} ({size} bytes)", safe(text(attachment, "name"))))?;
+        let size = attachment
+            .get("size")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        line(format_args!(
+            "Attached: {} ({size} bytes)",
+            safe(text(attachment, "name"))
+        ))?;
     }
     line(text(answer, "closing_marking"))?;
-    line(format_args!("Acknowledge it: chancery inbox --ack {}", text(answer, "delivery")))
+    line(format_args!(
+        "Acknowledge it: chancery inbox --ack {}",
+        text(answer, "delivery")
+    ))
 }
