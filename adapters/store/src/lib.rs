@@ -13,7 +13,7 @@
 //! * A step is done whole, with its audit leaves, or not at all. An answer
 //!   comes only after its transaction is on disk.
 //! * A step that fails does not sink the others of its transaction: the batch
-//!   is rolled back and done again with a savepoint around every step.
+//!   is rolled back and done again in savepoints, without those that fail.
 //! * Leaves have no gap; the tree in memory advances after COMMIT alone.
 //! * When the answer to COMMIT is lost, the connection is thrown away, and the
 //!   number of transactions that were done is read on a new one by a

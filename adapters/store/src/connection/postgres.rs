@@ -11,7 +11,8 @@ use crate::config::OpenError;
 const OLDEST: u32 = 140_000;
 
 /// What libpq would otherwise take from the environment or a home directory.
-const NO_DEFAULTS: &str = "&hostaddr=&options=&passfile=/dev/null&application_name=chancery-core";
+const NO_DEFAULTS: &str =
+    "&hostaddr=&options=&passfile=/dev/null/none&application_name=chancery-core";
 
 /// A database behind a socket.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{column, insert_rows};
+use super::{CHUNK, column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::Done;
 use crate::schema::lookup as table;
@@ -69,4 +69,16 @@ pub(crate) fn holder(db: &mut Db, kind: IndexKind, digest: &[u8; 32]) -> Done<Op
     each!(db, c => query.first::<Vec<u8>>(c).optional())?
         .map(|id| Ok(MessageId::from_bytes(column::fixed(&id, "lookup.message")?)))
         .transpose()
+}
+
+/// Which of these digests one message alone has, with their kinds.
+pub(crate) fn taken(db: &mut Db, digests: &[&[u8]]) -> Done<Vec<(String, Vec<u8>)>> {
+    let mut taken = Vec::new();
+    for chunk in digests.chunks(CHUNK) {
+        let query = table::table
+            .filter(table::digest.eq_any(chunk).and(sql::<Bool>("is_unique")))
+            .select((table::kind, table::digest));
+        taken.extend(each!(db, c => query.load::<(String, Vec<u8>)>(c))?);
+    }
+    Ok(taken)
 }

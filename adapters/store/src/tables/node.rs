@@ -1,7 +1,9 @@
 //! The node's own row: who writes its log, how often it did, which numbers it
 //! gave out. And the epoch, which all nodes of a database share.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::column;
 use crate::connection::{Db, Link, each};
@@ -55,21 +57,32 @@ pub(crate) fn claim(db: &mut Db, log_id: &str) -> Done<Option<Claim>> {
 }
 
 /// Opens a transaction's books: the log is still ours, `commits` rises by one.
-/// Holds the node's row until the end of the transaction.
-pub(crate) fn advance(db: &mut Db, claim: &Claim, registration: u64) -> Done {
+/// Holds the node's row, and the epoch that it gives back, until the end of
+/// the transaction.
+pub(crate) fn advance(db: &mut Db, claim: &Claim, registration: u64) -> Done<u64> {
     let place = table::table.filter(
         table::log_id
             .eq(&claim.log_id)
-            .and(table::fence.eq(claim.fence)),
+            .and(table::fence.eq(claim.fence))
+            .and(table::commits.eq(claim.commits)),
     );
     let books = (
         table::commits.eq(claim.commits + 1),
         table::registration.eq(column::number(registration)?),
     );
-    match each!(db, c => diesel::update(place).set(books).execute(c))? {
-        1 => Ok(()),
-        _ => Err(Fault::Superseded),
-    }
+    let update = diesel::update(place).set(books);
+    let epoch = match &mut db.link {
+        Link::Sqlite(c) => update
+            .returning(sql::<BigInt>("(SELECT value FROM epoch WHERE id = 1)"))
+            .get_result::<i64>(c),
+        Link::Postgres(c) => update
+            .returning(sql::<BigInt>(
+                "(SELECT value FROM epoch WHERE id = 1 FOR SHARE)",
+            ))
+            .get_result::<i64>(c),
+    };
+    let epoch = epoch.optional()?.ok_or(Fault::Superseded)?;
+    column::count(epoch, "epoch.value")
 }
 
 /// How many transactions were done, after one whose end is not known. Writes,
@@ -89,16 +102,6 @@ pub(crate) fn settle(db: &mut Db, claim: &Claim) -> Done<i64> {
             .optional()
     })?;
     commits.ok_or(Fault::Superseded)
-}
-
-/// The epoch, held unchanged until the end of the transaction.
-pub(crate) fn epoch(db: &mut Db) -> Done<u64> {
-    let query = epoch::table.filter(epoch::id.eq(1)).select(epoch::value);
-    let value = match &mut db.link {
-        Link::Sqlite(c) => query.first::<i64>(c),
-        Link::Postgres(c) => query.for_share().first::<i64>(c),
-    }?;
-    column::count(value, "epoch.value")
 }
 
 /// The epoch as it is committed.

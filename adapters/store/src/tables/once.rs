@@ -4,7 +4,7 @@ use chancery_message::{MessageId, ParticipantId, Timestamp};
 use chancery_pipeline::rows::IdempotencyRow;
 use diesel::prelude::*;
 
-use super::{column, insert_rows};
+use super::{CHUNK, column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::Done;
 use crate::schema::{idempotency, nonce};
@@ -84,4 +84,28 @@ pub(crate) fn key(
             })
         })
         .transpose()
+}
+
+/// Which of these keys are used, with their participants.
+pub(crate) fn taken_keys(db: &mut Db, keys: &[&[u8]]) -> Done<Vec<(String, Vec<u8>)>> {
+    let mut taken = Vec::new();
+    for chunk in keys.chunks(CHUNK) {
+        let query = idempotency::table
+            .filter(idempotency::key.eq_any(chunk))
+            .select((idempotency::participant, idempotency::key));
+        taken.extend(each!(db, c => query.load::<(String, Vec<u8>)>(c))?);
+    }
+    Ok(taken)
+}
+
+/// Which of these nonces are used.
+pub(crate) fn taken_nonces(db: &mut Db, nonces: &[&[u8]]) -> Done<Vec<Vec<u8>>> {
+    let mut taken = Vec::new();
+    for chunk in nonces.chunks(CHUNK) {
+        let query = nonce::table
+            .filter(nonce::value.eq_any(chunk))
+            .select(nonce::value);
+        taken.extend(each!(db, c => query.load::<Vec<u8>>(c))?);
+    }
+    Ok(taken)
 }

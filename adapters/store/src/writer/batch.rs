@@ -4,19 +4,21 @@ use chancery_audit::{Hash, Record, leaf_hash};
 use chancery_pipeline::ports::{Committed, Guard, LedgerError, Step, Write};
 
 use super::rows::Rows;
+use super::taken::{Taken, explain};
 use super::{Answers, Job, Outcome, Work, Writer};
 use crate::connection::Db;
 use crate::fault::{Done, Fault};
 use crate::probe::{Act, Point};
-use crate::tables::{audit, column, lookup, message, node, once};
+use crate::tables::{audit, column, node};
 
 /// How the steps of a batch share their transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Rows of all steps together. A step that fails ends the attempt.
     Grouped,
-    /// Each step in a savepoint. A step that fails is taken out.
-    Savepoints,
+    /// Steps that ask for what is taken are answered first; the others in one
+    /// savepoint, which is parted in halves until only steps that fail are out.
+    Parted,
 }
 
 /// Why an attempt ended without an answer for each step.
@@ -58,8 +60,7 @@ impl Writer {
         let db = self.session.db().map_err(Stop::Lost)?;
         let begun = db
             .begin()
-            .and_then(|()| node::advance(db, &claim, registration))
-            .and_then(|()| node::epoch(db));
+            .and_then(|()| node::advance(db, &claim, registration));
         let epoch = begun.map_err(|fault| undo(db, fault, Stop::All))?;
         let first = Books {
             seq: tree.size(),
@@ -94,21 +95,25 @@ impl Writer {
         // Or publishing would have to copy it.
         drop(tree);
 
-        let ended = if self.probes.at(Point::BeforeCommit) == Act::Lose {
-            Err("lost before COMMIT, for a test".into())
-        } else {
-            db.commit().map_err(|fault| reason(fault.into()))
+        let mut ended = match self.probes.at(Point::BeforeCommit) {
+            Act::Lose => Err(Fault::Lost("lost before COMMIT, for a test".into())),
+            Act::Go => db.commit(),
         };
-        let ended = match self.probes.at(Point::AfterCommit) {
-            Act::Lose => Err("lost after COMMIT, for a test".into()),
-            Act::Go => ended,
-        };
-        if let Err(fault) = ended {
-            return Err(Stop::Unknown(Box::new(Doubt {
-                outcome,
-                answers,
-                fault,
-            })));
+        if self.probes.at(Point::AfterCommit) == Act::Lose {
+            ended = Err(Fault::Lost("lost after COMMIT, for a test".into()));
+        }
+        match ended {
+            Ok(()) => {}
+            // The database has said no (the disk is full): it is not done.
+            Err(fault @ Fault::Refused(_)) => return Err(undo(db, fault, Stop::Step)),
+            Err(fault) => {
+                let fault = reason(fault.into());
+                return Err(Stop::Unknown(Box::new(Doubt {
+                    outcome,
+                    answers,
+                    fault,
+                })));
+            }
         }
         self.session.advance();
         self.publish(outcome)
@@ -162,51 +167,72 @@ impl From<Fault> for Stopped {
 
 impl<'b> Batch<'b> {
     fn apply(&mut self, db: &mut Db, jobs: &'b [Job], mode: Mode) -> Done<Answers> {
+        let jobs: Vec<&'b Job> = jobs.iter().collect();
+        match mode {
+            Mode::Grouped => self.group(db, &jobs),
+            Mode::Parted => {
+                let taken = Taken::of(db, &jobs)?;
+                let (mut refused, mut rest) = (Vec::new(), Vec::new());
+                for (place, job) in jobs.into_iter().enumerate() {
+                    match taken.by(&job.work, self.books.epoch) {
+                        Some(what) => {
+                            let error = explain(db, &job.work, Fault::Duplicate(what))?;
+                            refused.push((place, Err(error)));
+                        }
+                        None => rest.push(job),
+                    }
+                }
+                let mut answers = Vec::with_capacity(rest.len() + refused.len());
+                self.part(db, &rest, &mut answers)?;
+                // Ascending places: each insertion puts its answer where it belongs.
+                for (place, answer) in refused {
+                    answers.insert(place, answer);
+                }
+                Ok(answers)
+            }
+        }
+    }
+
+    /// All together; the first that fails ends it.
+    fn group(&mut self, db: &mut Db, jobs: &[&'b Job]) -> Done<Answers> {
         let mut rows = Rows::default();
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.push(match mode {
-                Mode::Grouped => match self.add(db, &job.work, &mut rows) {
-                    Ok(committed) => Ok(committed),
-                    Err(Stopped::Guard) => Err(LedgerError::Conflict),
-                    Err(Stopped::Fault(fault)) => return Err(fault),
-                },
-                Mode::Savepoints => self.add_in_savepoint(db, &job.work)?,
+            answers.push(match self.add(db, &job.work, &mut rows) {
+                Ok(committed) => Ok(committed),
+                Err(Stopped::Guard) => Err(LedgerError::Conflict),
+                Err(Stopped::Fault(fault)) => return Err(fault),
             });
         }
         rows.flush(db)?;
         Ok(answers)
     }
 
-    fn add_in_savepoint(
-        &mut self,
-        db: &mut Db,
-        work: &'b Work,
-    ) -> Done<Result<Committed, LedgerError>> {
+    /// All together in a savepoint; if one fails, each half by itself.
+    fn part(&mut self, db: &mut Db, jobs: &[&'b Job], answers: &mut Answers) -> Done {
         let (books, leaves) = (self.books, self.hashes.len());
-        db.run("SAVEPOINT step")?;
-        let mut rows = Rows::default();
-        let added = match self.add(db, work, &mut rows) {
-            Ok(committed) => rows.flush(db).map(|()| committed),
-            Err(Stopped::Guard) => Err(Fault::Conflict),
-            Err(Stopped::Fault(fault)) => Err(fault),
+        db.run("SAVEPOINT part")?;
+        let fault = match self.group(db, jobs) {
+            Ok(done) => {
+                answers.extend(done);
+                return db.run("RELEASE SAVEPOINT part");
+            }
+            Err(fault @ Fault::Lost(_)) => return Err(fault),
+            Err(fault) => fault,
         };
-        match added {
-            Ok(committed) => {
-                db.run("RELEASE SAVEPOINT step")?;
-                Ok(Ok(committed))
-            }
-            Err(fault @ Fault::Lost(_)) => Err(fault),
-            Err(fault) => {
-                self.books = books;
-                self.hashes.truncate(leaves);
-                // Where the whole transaction is gone this fails, and the
-                // steps are tried one by one.
-                db.run("ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step")
-                    .map_err(|_| fault.clone())?;
-                Ok(Err(explain(db, work, fault)?))
-            }
+        self.books = books;
+        self.hashes.truncate(leaves);
+        // Where the whole transaction is gone this fails, and the steps are
+        // tried one by one.
+        db.run("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+            .map_err(|_| fault.clone())?;
+        if let [job] = jobs {
+            answers.push(Err(explain(db, &job.work, fault)?));
+            return Ok(());
         }
+        let (left, right) = jobs.split_at(jobs.len() / 2);
+        self.part(db, left, answers)?;
+        self.part(db, right, answers)
     }
 
     /// Puts a step's rows and leaves with the others.
@@ -262,43 +288,4 @@ impl<'b> Batch<'b> {
         }
         Ok(())
     }
-}
-
-/// A step's failure as its caller is told it: with the message that holds what
-/// is taken.
-fn explain(db: &mut Db, work: &Work, fault: Fault) -> Done<LedgerError> {
-    let (Work::Step(step), Fault::Duplicate(what)) = (work, &fault) else {
-        return Ok(fault.into());
-    };
-    let mut holder = None;
-    for write in &step.writes {
-        holder = match write {
-            Write::InsertMessage(row) if *what == "message" => {
-                message::get(db, &row.id)?.map(|row| row.id)
-            }
-            Write::InsertIndex {
-                kind,
-                digest,
-                message,
-                ..
-            } if *what == "index" => {
-                let taken = lookup::find(db, *kind, digest)?;
-                match lookup::holder(db, *kind, digest)? {
-                    Some(one) => Some(one),
-                    None => taken.contains(message).then_some(*message),
-                }
-            }
-            Write::InsertIdempotency(row) if *what == "idempotency" => {
-                once::key(db, &row.participant, &row.key)?.map(|row| row.message)
-            }
-            _ => None,
-        };
-        if holder.is_some() {
-            break;
-        }
-    }
-    Ok(LedgerError::Duplicate {
-        what,
-        message: holder,
-    })
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! grouped     all steps of the batch in few statements, one COMMIT
 //!   └─ a step fails → roll back
-//! savepoints  one transaction, each step in its own savepoint; those that fail are taken out
+//! parted      one transaction; what asks for something taken is answered, the rest is
+//!             halved in savepoints until only steps that fail are out
 //!   └─ the transaction itself fails (disk full) → roll back
 //! alone       each step in its own transaction
 //! ```
@@ -12,6 +13,7 @@ mod batch;
 mod published;
 mod rows;
 mod session;
+mod taken;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -124,7 +126,7 @@ impl Writer {
         let fault = loop {
             match self.attempt(jobs, mode) {
                 Ok(answers) => return answer(jobs, answers),
-                Err(Stop::Step(_)) if mode == Mode::Grouped => mode = Mode::Savepoints,
+                Err(Stop::Step(_)) if mode == Mode::Grouped => mode = Mode::Parted,
                 Err(Stop::Step(fault)) => match jobs {
                     [_] => break fault.into(),
                     _ => return jobs.chunks(1).for_each(|job| self.write(job)),

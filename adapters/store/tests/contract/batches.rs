@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chancery_pipeline::ports::{Ledger as _, LedgerError, Step, Write};
 use chancery_pipeline::rows::{IndexKind, MessageRow};
@@ -162,27 +162,33 @@ pub(crate) fn registration_numbers_are_unique_and_rise_over_restarts(world: &Wor
 pub(crate) fn readers_see_whole_steps_while_the_writer_writes(world: &World) {
     const STEPS: u64 = 150;
     let store = world.open();
-    let done = AtomicBool::new(false);
+    let latest = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut seen = 0;
-                while !done.load(Ordering::Acquire) {
-                    for n in (0..STEPS).rev() {
+                loop {
+                    let last = latest.load(Ordering::Acquire);
+                    // The one that was acknowledged last, and the one that is being written.
+                    for n in [last, last + 1] {
                         if store.message(&message_id(n)).unwrap().is_some() {
                             assert_eq!(store.deliveries_of(&message_id(n)).unwrap().len(), 2);
                             assert_eq!(store.leaves_of(&message_id(n)).unwrap().len(), 6);
                             seen += 1;
-                            break;
+                        } else {
+                            assert!(n == 0 || n > last, "{n} was acknowledged");
                         }
+                    }
+                    if last == STEPS {
+                        break;
                     }
                 }
                 assert!(seen > 0);
             });
         }
-        for n in 0..STEPS {
+        for n in 1..=STEPS {
             store.commit(submission(n)).unwrap();
+            latest.store(n, Ordering::Release);
         }
-        done.store(true, Ordering::Release);
     });
 }

@@ -15,6 +15,7 @@ mod support;
 
 mod batches;
 mod crash;
+mod disk;
 mod log;
 mod lost;
 mod only_postgres;

@@ -137,7 +137,7 @@ CREATE TABLE idempotency (
     request     BYTEA NOT NULL CHECK (octet_length(request) = 32),
     message     BYTEA NOT NULL REFERENCES message (id),
     expires_at  BIGINT NOT NULL,
-    PRIMARY KEY (participant, key)
+    PRIMARY KEY (key, participant)
 );
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 CREATE INDEX idempotency_message ON idempotency (message);

@@ -137,7 +137,7 @@ CREATE TABLE idempotency (
     request     BLOB    NOT NULL CHECK (length(request) = 32),
     message     BLOB    NOT NULL REFERENCES message (id),
     expires_at  INTEGER NOT NULL,
-    PRIMARY KEY (participant, key)
+    PRIMARY KEY (key, participant)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 CREATE INDEX idempotency_message ON idempotency (message);
