@@ -16,8 +16,9 @@ use chancery_message::{
     AssertedLabel, AttachmentContent, LabelSource, Parsed, Precedence, RecipientRole,
     SignatureEvidence,
 };
-use support::gpg::Gpg;
-use support::mail::{ALICE, INNER, OUTER, World, encrypted_mail, mail, sealed, signed_mail};
+use support::mail::{
+    ALICE, INNER, OUTER, World, bad_reason, encrypted_mail, mail, sealed, signed_mail,
+};
 use support::soft::GATEWAY;
 
 fn restricted(source: LabelSource) -> AssertedLabel {
@@ -247,157 +248,6 @@ fn a_hidden_recipient_is_found_and_more_are_bounded() {
     assert!(matches!(read.signature, SignatureEvidence::Good { .. }));
 }
 
-fn bad_reason(signature: &SignatureEvidence) -> &str {
-    match signature {
-        SignatureEvidence::Bad { reason } => reason,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn signatures_of_others_prove_nothing() {
-    let (mut world, alice) = World::with_alice("ed25519");
-    let mallory = Gpg::with_key(ALICE, "ed25519");
-    mallory.import(&world.certificate_bytes);
-    // PGP-017: the user id is Alice's; the key is not.
-    let read = world.whole(&mail(&mallory, INNER));
-    assert_eq!(
-        bad_reason(&read.signature),
-        "it was not made with a key registered for the sender"
-    );
-    // PGP-016: registered for another sender.
-    world.register("mallory@agency.example", mallory.export(ALICE));
-    let read = world.whole(&mail(&mallory, INNER));
-    assert!(bad_reason(&read.signature).contains("registered for the sender"));
-    // And Alice's, under another From.
-    let outer = OUTER.replace("Alice@agency.example", "bob@agency.example");
-    let read = world.whole(&encrypted_mail(&outer, &sealed(&alice, INNER.as_bytes())));
-    assert_eq!(read.claimed_sender.as_deref(), Some("bob@agency.example"));
-    assert!(bad_reason(&read.signature).contains("registered for the sender"));
-}
-
-#[test]
-fn keys_and_signatures_out_of_time_prove_nothing() {
-    let mut world = World::new();
-    let alice = Gpg::new();
-    alice.import(&world.certificate_bytes);
-    alice.generate(ALICE, "ed25519", "2026-11-01");
-    world.register(ALICE, alice.export(ALICE));
-    let seal_at = |time: &str, more: &[&str]| {
-        let mut arguments = vec!["--armor", "-r", GATEWAY, "--encrypt", "--sign"];
-        arguments.splice(0..0, more.iter().copied());
-        let answer = alice.run(time, &arguments, INNER.as_bytes());
-        assert!(answer.good, "{}", answer.status);
-        encrypted_mail(OUTER, &answer.output)
-    };
-    // PGP-022: expired since it signed.
-    let read = world.whole(&seal_at("20261020T000000!", &[]));
-    assert_eq!(
-        bad_reason(&read.signature),
-        "the sender's certificate is expired or revoked now"
-    );
-
-    let (world, alice) = World::with_alice("ed25519");
-    let seal_at = |time: &str, more: &[&str]| {
-        let mut arguments = more.to_vec();
-        arguments.extend(["--armor", "-r", GATEWAY, "--encrypt", "--sign"]);
-        let answer = alice.run(time, &arguments, INNER.as_bytes());
-        assert!(answer.good, "{}", answer.status);
-        encrypted_mail(OUTER, &answer.output)
-    };
-    // PGP-021: an hour ahead; a minute is a clock's difference.
-    let read = world.whole(&seal_at("20261122T103000!", &[]));
-    assert_eq!(
-        bad_reason(&read.signature),
-        "the signature is dated in the future"
-    );
-    let read = world.whole(&seal_at("20261122T093100!", &[]));
-    assert!(
-        matches!(read.signature, SignatureEvidence::Good { .. }),
-        "{:?}",
-        read.signature
-    );
-    // A signature that says its own end.
-    let read = world.whole(&seal_at(
-        "20261101T000000!",
-        &["--default-sig-expire", "2026-11-10"],
-    ));
-    assert_eq!(bad_reason(&read.signature), "the signature is expired");
-    let read = world.whole(&seal_at("20261122T092900!", &["--digest-algo", "SHA1"]));
-    assert_eq!(
-        bad_reason(&read.signature),
-        "the signature's algorithms are too weak"
-    );
-}
-
-#[test]
-fn a_revoked_key_proves_nothing() {
-    let (mut world, alice) = World::with_alice("ed25519");
-    let raw = mail(&alice, INNER);
-    let fingerprint = alice.fingerprint(ALICE);
-    let path = alice.file("unused", b"");
-    let revocation = std::fs::read_to_string(
-        path.parent()
-            .unwrap()
-            .join("openpgp-revocs.d")
-            .join(format!("{fingerprint}.rev")),
-    )
-    .unwrap();
-    alice.import(revocation.replace(":-----BEGIN", "-----BEGIN").as_bytes());
-    world.directory.known.clear();
-    world.register(ALICE, alice.export(ALICE));
-    let read = world.whole(&raw);
-    assert!(
-        bad_reason(&read.signature).contains("revoked"),
-        "{:?}",
-        read.signature
-    );
-}
-
-#[test]
-fn weak_keys_prove_nothing() {
-    for algorithm in ["rsa1024", "dsa2048"] {
-        let mut world = World::new();
-        let alice = Gpg::new();
-        alice.import(&world.certificate_bytes);
-        let made = alice.run(
-            "20260601T000000!",
-            &["--quick-generate-key", ALICE, algorithm, "sign", "never"],
-            b"",
-        );
-        assert!(made.good, "{}", made.status);
-        world.register(ALICE, alice.export(ALICE));
-        let read = world.whole(&mail(&alice, INNER));
-        bad_reason(&read.signature);
-    }
-}
-
-#[test]
-fn two_signatures_are_one_too_many() {
-    let (mut world, alice) = World::with_alice("ed25519");
-    alice.generate("second@agency.example", "ed25519", "never");
-    world.register(ALICE, alice.export("second@agency.example"));
-    let armored = alice.must(
-        &[
-            "--armor",
-            "-r",
-            GATEWAY,
-            "-u",
-            ALICE,
-            "-u",
-            "second@agency.example",
-            "--encrypt",
-            "--sign",
-        ],
-        INNER.as_bytes(),
-    );
-    let read = world.whole(&encrypted_mail(OUTER, &armored));
-    assert_eq!(
-        bad_reason(&read.signature),
-        "there is more than one signature"
-    );
-}
-
 #[test]
 fn a_message_for_another_gateway_is_not_for_this_one() {
     // PGP-045 with GnuPG, which says no intended recipient: the protected
@@ -466,12 +316,10 @@ fn signed_mail_is_read_if_it_is_public() {
         bad_reason(&read.signature),
         "the signature does not fit the content or this recipient"
     );
-    let classified = content.replace("TLP:CLEAR", "RESTREINT UE/EU RESTRICTED");
-    assert!(
-        world
-            .suspicious(&signed_mail(&alice, &classified))
-            .contains("unencrypted")
-    );
+    for label in ["RESTREINT UE/EU RESTRICTED", "TLP:AMBER", "TLP:GREEN"] {
+        let closed = signed_mail(&alice, &content.replace("TLP:CLEAR", label));
+        assert!(world.suspicious(&closed).contains("unencrypted"), "{label}");
+    }
 }
 
 #[test]

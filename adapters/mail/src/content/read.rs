@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chancery_hsm_api::PgpDecryption;
-use chancery_label::Level;
+use chancery_label::{Level, Tlp};
 use chancery_message::{
     AssertedLabel, Inbound, Intent, Operation, Parsed, RecipientRole, RequestedRecipient,
     Submission, Text, Timestamp,
@@ -115,7 +115,7 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
     label::check_outside(&outer, inner, &read.label)?;
     if !encrypted && !is_public(&read.label) {
         return Err(Fault::suspicious(
-            "classified content came unencrypted",
+            "content that is not public came unencrypted",
             rule::PROTECTION,
         ));
     }
@@ -274,10 +274,18 @@ fn recipients(
         .collect()
 }
 
-const fn is_public(label: &AssertedLabel) -> bool {
+/// Whether mail that anybody could read on its way may carry it.
+fn is_public(label: &AssertedLabel) -> bool {
     match label {
         AssertedLabel::Absent => true,
-        AssertedLabel::Valid { label, .. } => matches!(label.level, Level::Nc),
+        AssertedLabel::Valid { label, .. } => {
+            label.level == Level::Nc
+                && label.caveats.is_empty()
+                && label.releasable_to.is_empty()
+                && label.handling.is_empty()
+                && label.national.is_none()
+                && label.tlp.is_none_or(|tlp| tlp == Tlp::Clear)
+        }
         AssertedLabel::Invalid { .. } => false,
     }
 }

@@ -2,6 +2,11 @@
 //! go in by a buffer, replies gather in [`Session::take_output`], and what only
 //! the world can do comes out as an [`Action`].
 
+mod envelope;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use chancery_pipeline::ports::{GateError, Reply};
 
@@ -9,7 +14,6 @@ use super::body::{Body, Progress};
 use super::command::{Command, CommandFault, parse};
 use super::limits::{PARAMETER_BYTES, Protocol, Settings};
 use super::reply::{self, Line};
-use crate::address::Address;
 
 /// What the driver must do before it goes on.
 #[derive(Debug, PartialEq, Eq)]
@@ -311,207 +315,8 @@ impl<'a> Session<'a> {
         None
     }
 
-    fn hello(&mut self, command: &Command) {
-        let lmtp = self.settings.protocol == Protocol::Lmtp;
-        if lmtp != (*command == Command::Lhlo) {
-            self.fail(reply::WRONG_GREETING);
-            return;
-        }
-        self.state = State::Ready;
-        let hostname = self.settings.hostname.clone();
-        if *command == Command::Helo {
-            self.line(250, &hostname);
-            return;
-        }
-        let mut lines = vec![hostname];
-        lines.extend([
-            "PIPELINING".to_owned(),
-            "8BITMIME".to_owned(),
-            "SMTPUTF8".to_owned(),
-        ]);
-        lines.push("CHUNKING".to_owned());
-        lines.push(format!("SIZE {}", self.settings.limits.message_bytes));
-        if self.can_upgrade && !self.secured {
-            lines.push("STARTTLS".to_owned());
-        }
-        lines.push("ENHANCEDSTATUSCODES".to_owned());
-        let last = lines.len() - 1;
-        for (index, line) in lines.iter().enumerate() {
-            let dash = if index == last { ' ' } else { '-' };
-            self.output
-                .extend_from_slice(format!("250{dash}{line}\r\n").as_bytes());
-        }
-    }
-
     const fn needs_tls(&self) -> bool {
         matches!(self.settings.protocol, Protocol::Smtp) && !self.secured
-    }
-
-    fn mail(&mut self, from: Option<Address>, size: usize, utf8: bool) {
-        if matches!(self.state, State::Fresh) {
-            self.fail(reply::HELLO_FIRST);
-        } else if self.needs_tls() {
-            self.refuse("no-tls");
-            self.fail(reply::TLS_FIRST);
-        } else if !matches!(self.state, State::Ready) {
-            self.fail(reply::NESTED_MAIL);
-        } else if size > self.settings.limits.message_bytes {
-            self.refuse("too-large");
-            self.fail(reply::TOO_LARGE);
-        } else if self.messages >= self.settings.limits.messages {
-            self.close_with(reply::TOO_MANY_MESSAGES);
-        } else {
-            self.messages += 1;
-            self.state = State::Open(Envelope {
-                from: from.map(|address| address.as_str().to_owned()),
-                utf8,
-                ..Envelope::default()
-            });
-            self.say(reply::SENDER_OK);
-        }
-    }
-
-    fn rcpt(&mut self, path: &str) {
-        let State::Open(envelope) = &mut self.state else {
-            self.fail(reply::MAIL_FIRST);
-            return;
-        };
-        let address = match Address::parse(path, envelope.utf8) {
-            Ok(address) => address,
-            Err(fault) => {
-                self.refuse("bad-address");
-                self.fail(reply::address(fault, true));
-                return;
-            }
-        };
-        let domain = address.domain().to_ascii_lowercase();
-        // Participants' names are ASCII: another script is only a likeness.
-        if !self.settings.domains.contains(&domain) || !address.local().is_ascii() {
-            self.refuse("no-such-recipient");
-            self.fail(reply::NO_SUCH_RECIPIENT);
-            return;
-        }
-        let name = address.to_lowercase();
-        let known = envelope.to.iter().position(|other| *other == name);
-        if known.is_none() && envelope.to.len() >= self.settings.limits.recipients
-            || envelope.places.len() >= self.settings.limits.recipients * 2
-        {
-            self.refuse("too-many-recipients");
-            self.fail(reply::TOO_MANY_RECIPIENTS);
-            return;
-        }
-        let place = known.unwrap_or_else(|| {
-            envelope.to.push(name);
-            envelope.to.len() - 1
-        });
-        envelope.places.push(place);
-        self.say(reply::RECIPIENT_OK);
-    }
-
-    fn data(&mut self) {
-        match std::mem::replace(&mut self.state, State::Ready) {
-            State::Open(envelope) if !envelope.to.is_empty() => {
-                self.state =
-                    State::Data(envelope, Body::dotted(self.settings.limits.message_bytes));
-                self.say(reply::GO_AHEAD);
-            }
-            state @ State::Open(_) => {
-                self.state = state;
-                self.fail(reply::RCPT_FIRST);
-            }
-            state @ State::Chunks(..) => {
-                self.state = state;
-                self.fail(reply::MIXED_CHUNKS);
-            }
-            state => {
-                self.state = state;
-                self.fail(reply::MAIL_FIRST);
-            }
-        }
-    }
-
-    fn bdat(&mut self, size: usize, last: bool) {
-        let limit = self.settings.limits.message_bytes;
-        let (envelope, body) = match std::mem::replace(&mut self.state, State::Ready) {
-            State::Open(envelope) if !envelope.to.is_empty() => (envelope, Body::chunked(limit)),
-            State::Chunks(envelope, body) => (envelope, body),
-            state => {
-                // The octets of the chunk come all the same (RFC 3030 section 2).
-                let line = if matches!(state, State::Open(_)) {
-                    reply::RCPT_FIRST
-                } else {
-                    reply::MAIL_FIRST
-                };
-                if size > limit {
-                    self.refuse("too-large");
-                    self.close_with(line);
-                } else {
-                    self.state = State::Skip(size, line, matches!(state, State::Fresh));
-                }
-                return;
-            }
-        };
-        let room = limit - body.len();
-        if size <= room {
-            self.state = State::Chunk(envelope, body, size, last);
-        } else if size <= limit {
-            self.refuse("too-large");
-            self.state = State::Skip(size, reply::TOO_LARGE, false);
-        } else {
-            self.refuse("too-large");
-            self.close_with(reply::TOO_LARGE);
-        }
-    }
-
-    fn chunk_done(&mut self, envelope: Envelope, body: Body, last: bool) -> Option<Action> {
-        if !last {
-            self.state = State::Chunks(envelope, body);
-            self.say(reply::CHUNK_OK);
-            return None;
-        }
-        if let Err(violation) = body.finish_chunks() {
-            self.broken(Progress::Violation(violation));
-            return None;
-        }
-        self.whole(envelope, body)
-    }
-
-    /// The end of a message.
-    fn whole(&mut self, envelope: Envelope, body: Body) -> Option<Action> {
-        if body.is_too_large() {
-            self.refuse("too-large");
-            self.state = State::Ready;
-            // LMTP answers for every recipient (RFC 2033 section 4.2).
-            let times = match self.settings.protocol {
-                Protocol::Smtp => 1,
-                Protocol::Lmtp => envelope.places.len(),
-            };
-            for _ in 1..times {
-                self.say(reply::TOO_LARGE);
-            }
-            self.fail(reply::TOO_LARGE);
-            return None;
-        }
-        self.state = State::Asked(envelope.places);
-        Some(Action::Submit(Box::new(Message {
-            from: envelope.from,
-            to: envelope.to,
-            bytes: body.into_bytes().into(),
-        })))
-    }
-
-    /// A message that cannot go on: the connection ends, the buffer is dropped.
-    fn broken(&mut self, progress: Progress) {
-        match progress {
-            Progress::Violation(violation) => {
-                self.refuse(violation.word());
-                self.close_with(reply::BARE_LINE_END);
-            }
-            Progress::Drowned | Progress::More | Progress::Done => {
-                self.refuse("too-large");
-                self.close_with(reply::TOO_LARGE);
-            }
-        }
     }
 
     fn start_tls(&mut self, input: &mut BytesMut) -> Option<Action> {
@@ -557,6 +362,3 @@ impl<'a> Session<'a> {
             .extend_from_slice(format!("{code} {text}\r\n").as_bytes());
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chancery_mail::content::certificate::OwnCertificate;
 use chancery_mail::content::{ReadKeys, Unavailable, read};
 use chancery_message::{
-    Channel, Inbound, Operation, Parsed, PeerEvidence, Submission, TransportEvidence,
+    Channel, Inbound, Operation, Parsed, PeerEvidence, SignatureEvidence, Submission,
+    TransportEvidence,
 };
 use chancery_pipeline::ports::{SenderCertificates, SendersError};
 
@@ -191,4 +192,12 @@ pub(crate) fn signed_mail(gpg: &Gpg, content: &str) -> Vec<u8> {
     mail.extend_from_slice(&crlf(&signature));
     mail.extend_from_slice(b"\r\n--limit--\r\n");
     mail
+}
+
+/// Why a signature proves nothing.
+pub(crate) fn bad_reason(signature: &SignatureEvidence) -> &str {
+    match signature {
+        SignatureEvidence::Bad { reason } => reason,
+        other => panic!("{other:?}"),
+    }
 }

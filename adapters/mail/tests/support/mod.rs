@@ -10,5 +10,6 @@
 pub(crate) mod gate;
 pub(crate) mod gpg;
 pub(crate) mod mail;
+pub(crate) mod packets;
 pub(crate) mod soft;
 pub(crate) mod tls;

@@ -1,6 +1,7 @@
 //! OpenPGP by sequoia, with the gateway's keys in the token.
 
 pub(crate) mod armor;
+pub(crate) mod framing;
 pub(crate) mod open;
 pub(crate) mod own;
 pub(crate) mod policy;

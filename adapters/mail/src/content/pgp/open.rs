@@ -17,6 +17,7 @@ use sequoia_openpgp::types::SymmetricAlgorithm;
 use sequoia_openpgp::{Cert, Error, KeyHandle, Result};
 use zeroize::Zeroizing;
 
+use super::framing;
 use super::own::OwnCertificate;
 use super::policy::{SKEW, policy, system_time};
 use super::token::{TokenDecryptor, Trouble};
@@ -44,6 +45,7 @@ pub(crate) fn open(
     sender: &Sender<'_>,
     now: Timestamp,
 ) -> Read<Opened> {
+    framing::check(message)?;
     let policy = policy(now);
     let trouble = Trouble::default();
     let refused = std::cell::RefCell::new(None);

@@ -7,9 +7,9 @@
 //! without a decision.
 
 mod capped;
+mod outcome;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::capped::{Budget, Capped};
+use self::outcome::{Finish, check, refused, said, spoken, temporary};
 use crate::address::Address;
 
 /// The relay that takes all outgoing mail.
@@ -324,93 +325,4 @@ fn settle(
         Ok(Err(error)) => Err(Trouble::Smtp(error)),
         Err(_) => Err(Trouble::Silent),
     }
-}
-
-/// Knows whether the message's octets are all written, so that the final dot
-/// may have gone out.
-struct Finish<'a> {
-    mail: &'a [u8],
-    done: AtomicBool,
-}
-
-/// Octets written at once.
-const PIECE: usize = 64 * 1024;
-
-impl<'a> Finish<'a> {
-    fn new(mail: &'a [u8]) -> Self {
-        Self {
-            // lettre ends the data with CRLF.CRLF: the message's own last CRLF is its first half.
-            mail: mail.strip_suffix(b"\r\n").unwrap_or(mail),
-            done: AtomicBool::new(false),
-        }
-    }
-
-    /// The octets; when lettre asks for one piece more, the dot comes next.
-    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
-        let end = std::iter::from_fn(|| {
-            self.done.store(true, Ordering::Relaxed);
-            None
-        });
-        self.mail.chunks(PIECE).chain(end)
-    }
-
-    /// What is known of a message whose transfer broke.
-    fn broken(&self, reason: &str) -> MailSent {
-        if self.done.load(Ordering::Relaxed) {
-            MailSent::Unknown {
-                reason: reason.to_owned(),
-            }
-        } else {
-            temporary(reason.to_owned())
-        }
-    }
-}
-
-const fn temporary(reason: String) -> MailSent {
-    MailSent::Temporary { reason }
-}
-
-/// What a reply with a 4xx or 5xx code means.
-fn refused(error: &Error) -> MailSent {
-    let reason = said(error);
-    if error.is_permanent() {
-        MailSent::Permanent { reason }
-    } else {
-        temporary(reason)
-    }
-}
-
-/// An error in words: the relay's text cut to 200 characters, without control
-/// characters.
-fn said(error: &Error) -> String {
-    clean(&error.to_string())
-}
-
-fn spoken(response: &Response) -> String {
-    let text: Vec<&str> = response.message().collect();
-    clean(&format!("{} {}", response.code(), text.join(" ")))
-}
-
-fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-/// The renderer makes CRLF lines of at most 998 octets; anything else is a
-/// fault of our own that must not reach another server.
-fn check(mail: &[u8]) -> Result<(), &'static str> {
-    if !mail.ends_with(b"\r\n") {
-        return Err("the rendered mail does not end with a line end");
-    }
-    for line in mail.split_inclusive(|&octet| octet == b'\n') {
-        let Some(text) = line.strip_suffix(b"\r\n") else {
-            return Err("the rendered mail has a bare line feed");
-        };
-        if text.iter().any(|octet| matches!(octet, b'\r' | 0)) {
-            return Err("the rendered mail has a bare carriage return or NUL");
-        }
-        if text.len() > 998 {
-            return Err("the rendered mail has a line that is too long");
-        }
-    }
-    Ok(())
 }
