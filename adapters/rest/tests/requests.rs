@@ -538,3 +538,19 @@ async fn the_document_is_served() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, chancery_rest::content::OPENAPI);
 }
+
+/// Waiting for news takes longer than a head may.
+#[tokio::test]
+async fn a_long_wait_is_not_cut_off() {
+    let gate = Arc::new(Double {
+        delay: Duration::from_millis(600),
+        ..Double::default()
+    });
+    let limits = Limits {
+        headers: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let text =
+        b"GET /api/v1/inbox?wait=60 HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw(&gate, limits, text).await.status, 200);
+}

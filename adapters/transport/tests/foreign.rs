@@ -12,6 +12,7 @@ mod world;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chancery_message::TransportEvidence;
@@ -20,7 +21,9 @@ use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{
+    SslConnector, SslConnectorBuilder, SslMethod, SslSessionCacheMode, SslVerifyMode, SslVersion,
+};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -129,6 +132,24 @@ async fn older_versions_and_no_certificate_are_refused() {
     let (outcome, far) = against(world.server(None), run(builder)).await;
     assert_eq!(outcome, Err(HandshakeError::NoCertificate));
     assert!(far.expect_err("refused").contains("certificate required"));
+}
+
+/// A resumed session would skip the revocation list: no ticket is ever given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_can_be_resumed() {
+    let world = World::new();
+    let tickets = Arc::new(AtomicUsize::new(0));
+    let (certificate, key) = world.client_ca.client(7);
+    let mut builder = openssl_client(&world, &certificate, &key);
+    builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+    let seen = Arc::clone(&tickets);
+    builder.set_new_session_callback(move |_, _| {
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    let (outcome, far) = against(world.server(None), run(builder)).await;
+    outcome.expect("accepted");
+    far.expect("far end");
+    assert_eq!(tickets.load(Ordering::SeqCst), 0);
 }
 
 /// A certificate that the client CA really signed.

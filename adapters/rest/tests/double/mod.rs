@@ -30,6 +30,8 @@ pub(crate) struct Double {
     pub(crate) seen: Mutex<Seen>,
     /// Answered instead, once.
     pub(crate) instead: Mutex<Option<Result<Reply, GateError>>>,
+    /// How long an ask takes.
+    pub(crate) delay: Duration,
     /// Size of the attachment that is streamed.
     pub(crate) stream: u64,
     /// Chunks that the stream really has, 64 KiB each.
@@ -98,7 +100,11 @@ impl Gate for Double {
         };
         self.seen.lock().unwrap().asked.push(ask);
         let answer = self.answer(reply);
-        Box::pin(async move { answer })
+        let delay = self.delay;
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            answer
+        })
     }
 
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {

@@ -6,6 +6,7 @@
 //! - [`SCHEMA`]: the published XSD of both. The reader is the gate; the schema
 //!   says the same to partners.
 
+mod attach;
 mod deliver;
 mod fault;
 mod fields;

@@ -1,19 +1,17 @@
 //! The bytes of a submission → the typed message, whole or not at all.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chancery_label::{Country, HandlingCode, ReadOptions, marking};
 use chancery_message::{
-    AssertedLabel, Attachment, AttachmentContent, Content, Evaluation, Inbound, Intent,
-    LabelSource, MAX_ATTACHMENTS, MAX_BODY_BYTES, MAX_INLINE_ATTACHMENT_BYTES, MAX_RECIPIENTS,
+    AssertedLabel, Evaluation, Inbound, Intent, LabelSource, MAX_BODY_BYTES, MAX_RECIPIENTS,
     MAX_SUBJECT_BYTES, Malformed, Operation, Parsed, ParticipantId, Precedence, Purpose,
     RecipientRole, RequestedRecipient, SienaFields, SienaKind, SignatureEvidence, Submission, Text,
     UrgencyGround,
 };
 use time::Date;
 
+use super::attach::attachments;
 use super::fields::{Fields, boolean, open, text, text_with};
-use super::text::{SCHEMA_RULE, file_name, is_media_type, line, lines, malformed};
+use super::text::{SCHEMA_RULE, line, lines, malformed};
 use super::tree::{self, Node};
 
 /// Largest submission, bytes.
@@ -22,8 +20,6 @@ pub const MAX_REQUEST_BYTES: usize = 2 * 1024 * 1024;
 const MAX_SOURCES: usize = 32;
 /// Longest reference, bytes.
 const MAX_REFERENCE: usize = 256;
-/// Longest id of an upload, bytes.
-const MAX_ID: usize = 128;
 
 /// Reads a submission. `on` is the day as of which its classification is read.
 ///
@@ -320,80 +316,6 @@ fn recipients(node: Node) -> Result<(Vec<RequestedRecipient>, bool), Malformed> 
         return Err(malformed("no recipient", SCHEMA_RULE));
     }
     Ok((recipients, europol.unwrap_or(false)))
-}
-
-fn attachments(node: Node) -> Result<Vec<Attachment>, Malformed> {
-    let (attributes, mut fields) = open(node)?;
-    attributes.end()?;
-    let nodes = fields.many("attachment", MAX_ATTACHMENTS)?;
-    fields.end()?;
-    if nodes.is_empty() {
-        return Err(malformed(
-            "`attachments` is empty: leave it out",
-            SCHEMA_RULE,
-        ));
-    }
-    nodes.into_iter().map(attachment).collect()
-}
-
-fn attachment(node: Node) -> Result<Attachment, Malformed> {
-    let (mut attributes, mut fields) = open(node)?;
-    let name = attributes.required("name")?;
-    file_name("attachment/@name", &name)?;
-    let media_type = attributes
-        .optional("mediaType")
-        .unwrap_or_else(|| "application/octet-stream".to_owned());
-    if !is_media_type(&media_type) {
-        return Err(malformed(
-            "`attachment/@mediaType` is not type/subtype in lower case",
-            "RFC 6838 section 4.2",
-        ));
-    }
-    attributes.end()?;
-    let content = match fields.optional("content") {
-        Some(node) => AttachmentContent::Inline(Content::new(inline(&text(node)?)?)),
-        None => AttachmentContent::Uploaded(upload_id(text(fields.required("uploaded")?)?)?),
-    };
-    fields.end()?;
-    Ok(Attachment {
-        name: Text::new(name),
-        media_type,
-        content,
-    })
-}
-
-/// An opaque id: letters, digits and hyphens, so never a path or an address.
-fn upload_id(id: String) -> Result<String, Malformed> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(good) {
-        return Err(malformed(
-            "`uploaded` is not the id of an upload",
-            SCHEMA_RULE,
-        ));
-    }
-    Ok(id)
-}
-
-/// Base64 as `xs:base64Binary` has it: white space is allowed.
-fn inline(text: &str) -> Result<Vec<u8>, Malformed> {
-    let too_large = || {
-        malformed(
-            "an inline attachment is larger than 256 KiB: upload it first",
-            SCHEMA_RULE,
-        )
-    };
-    // A fifth for line ends.
-    if text.len() > MAX_INLINE_ATTACHMENT_BYTES.div_ceil(3) * 4 * 6 / 5 {
-        return Err(too_large());
-    }
-    let bare: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let bytes = STANDARD
-        .decode(bare)
-        .map_err(|_| malformed("`content` is not base64 with padding", "RFC 4648 section 4"))?;
-    if bytes.len() > MAX_INLINE_ATTACHMENT_BYTES {
-        return Err(too_large());
-    }
-    Ok(bytes)
 }
 
 /// The one place where the channel meets the readers of labels. The handling
