@@ -1,2 +1,0 @@
-//! Benchmarks with their peers.
-#![forbid(unsafe_code)]
