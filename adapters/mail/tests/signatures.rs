@@ -21,6 +21,7 @@ use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
 use sequoia_openpgp::crypto::KeyPair;
 use sequoia_openpgp::packet::signature::SignatureBuilder;
 use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::SerializeInto as _;
 use sequoia_openpgp::serialize::stream::{
     Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer,
@@ -201,25 +202,22 @@ fn made_at() -> std::time::SystemTime {
     std::time::UNIX_EPOCH + std::time::Duration::from_micros(micros - 60_000_000)
 }
 
-fn pair(cert: &Cert, subkey: Option<usize>) -> KeyPair {
-    let key = match subkey {
-        None => cert
-            .primary_key()
-            .key()
-            .clone()
-            .role_into_unspecified()
-            .parts_into_secret(),
-        Some(at) => cert
-            .keys()
-            .subkeys()
-            .nth(at)
-            .unwrap()
-            .key()
-            .clone()
-            .role_into_unspecified()
-            .parts_into_secret(),
-    };
-    key.unwrap().into_keypair().unwrap()
+/// The primary key, or the subkey that signs, or the one that does not.
+fn pair(cert: &Cert, signs: Option<bool>) -> KeyPair {
+    let policy = StandardPolicy::new();
+    let key = cert
+        .keys()
+        .with_policy(&policy, made_at())
+        .find(|key| {
+            let primary = key.key().fingerprint() == cert.fingerprint();
+            match signs {
+                None => primary,
+                Some(signs) => !primary && key.for_signing() == signs,
+            }
+        })
+        .unwrap();
+    let key = key.key().clone().role_into_unspecified();
+    key.parts_into_secret().unwrap().into_keypair().unwrap()
 }
 
 /// PGP-018: RSA keys can do both, so that only the flags forbid it.
@@ -238,13 +236,13 @@ fn pgp_018_a_key_for_encryption_may_not_sign() {
         ALICE,
         cert.clone().strip_secret_key_material().to_vec().unwrap(),
     );
-    let read = world.whole(&made_by(&world, pair(&cert, Some(0))));
+    let read = world.whole(&made_by(&world, pair(&cert, Some(true))));
     assert!(
         matches!(read.signature, SignatureEvidence::Good { .. }),
         "{:?}",
         read.signature
     );
-    let read = world.whole(&made_by(&world, pair(&cert, Some(1))));
+    let read = world.whole(&made_by(&world, pair(&cert, Some(false))));
     assert_eq!(bad_reason(&read.signature), "the key may not sign");
 }
 
@@ -278,7 +276,7 @@ fn pgp_019_and_020_an_adopted_subkey_proves_nothing() {
         .insert_packets(vec![Packet::PublicSubkey(subkey), Packet::from(binding)])
         .unwrap();
     world.register(ALICE, adopted.to_vec().unwrap());
-    let read = world.whole(&made_by(&world, pair(&victim, Some(0))));
+    let read = world.whole(&made_by(&world, pair(&victim, Some(true))));
     assert!(
         bad_reason(&read.signature).contains("not validly bound"),
         "{:?}",
