@@ -124,6 +124,22 @@ pub enum WrapScheme {
     RsaOaepSha1,
 }
 
+impl WrapScheme {
+    /// All of them, the best first.
+    pub const ALL: [Self; 4] = [Self::AesKw, Self::AesKwp, Self::AesGcm, Self::RsaOaepSha1];
+}
+
+impl fmt::Display for WrapScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AesKw => "aes-kw",
+            Self::AesKwp => "aes-kwp",
+            Self::AesGcm => "aes-gcm",
+            Self::RsaOaepSha1 => "rsa-oaep-sha1",
+        })
+    }
+}
+
 /// A content key as it is stored: useless without its KEK.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,7 +16,7 @@ mod secret;
 mod tls;
 
 pub use error::{KeyError, KeyErrorKind};
-pub use inventory::{Inventory, KeyInfo, TokenHealth};
+pub use inventory::{Capability, Inventory, KeyInfo, TokenHealth};
 pub use kek::{Compartment, InvalidCompartment, InvalidKek, KekId, WrapScheme, WrappedKey};
 pub use role::{DoorZone, KeyRole, MacUse, UnknownRole};
 pub use secret::{ContentKey, SharedSecret};

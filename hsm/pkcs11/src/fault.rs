@@ -52,6 +52,16 @@ pub(crate) enum Class {
     Config,
 }
 
+impl Class {
+    /// True for what is looked for again before it is told.
+    pub(crate) const fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Self::Session | Self::Login | Self::Handle | Self::Muddled | Self::Device
+        )
+    }
+}
+
 pub(crate) const fn class(error: &Error) -> Class {
     use RvError as Rv;
     let Error::Pkcs11(code, _) = error else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
-use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo, KeyRole};
+use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo, KeyRole, WrapScheme};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::names;
 use crate::pool::Call;
 use crate::template::{Purpose, what_is_wrong};
+use crate::wrap::Kek;
 
 /// The keys of the token that were used since the last login.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Keys {
     quirks: Quirks,
     /// By label; each with the login in which it was found.
     hidden: RwLock<HashMap<String, (u64, ObjectHandle)>>,
+    keks: RwLock<HashMap<String, (u64, Kek)>>,
     public: RwLock<HashMap<String, (u64, Vec<u8>)>>,
     /// The newest generation of each role.
     newest: RwLock<BTreeMap<KeyRole, u32>>,
@@ -29,6 +31,7 @@ impl Keys {
         Self {
             quirks,
             hidden: RwLock::default(),
+            keks: RwLock::default(),
             public: RwLock::default(),
             newest: RwLock::default(),
         }
@@ -40,7 +43,7 @@ impl Keys {
         newest.get(role).copied().unwrap_or(1)
     }
 
-    /// The private or secret key of a role.
+    /// The private or secret key of a role that does not wrap.
     pub(crate) fn hidden(
         &self,
         call: &Call<'_>,
@@ -55,12 +58,35 @@ impl Keys {
             return Ok(*handle);
         }
         drop(known);
-        let purpose = Purpose::of(role);
+        // The scheme is for KEKs, which are looked up by `kek`.
+        let purpose = Purpose::of(role, WrapScheme::AesKw);
         let session = call.session()?;
         let handle = find_hidden(session, &label, purpose, self.quirks)?;
         let mut known = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(label, (call.epoch, handle));
         Ok(handle)
+    }
+
+    /// The key-encryption key of a role, and how it wraps: that is settled when
+    /// it is made, and may differ from one generation to the next.
+    pub(crate) fn kek(
+        &self,
+        call: &Call<'_>,
+        role: &KeyRole,
+        generation: u32,
+    ) -> Result<Kek, Fault> {
+        let label = names::label(role, generation);
+        let known = self.keks.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((epoch, kek)) = known.get(&label)
+            && *epoch == call.epoch
+        {
+            return Ok(*kek);
+        }
+        drop(known);
+        let kek = find_kek(call.session()?, &label, self.quirks)?;
+        let mut known = self.keks.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(label, (call.epoch, kek));
+        Ok(kek)
     }
 
     /// The public key of a role: the uncompressed point.
@@ -108,7 +134,11 @@ impl Keys {
                 if !seen.insert(label.clone()) {
                     return Err(twice(&label).into());
                 }
-                self.hidden(call, &role, generation)?;
+                if matches!(role, KeyRole::Kek(_)) {
+                    self.kek(call, &role, generation)?;
+                } else {
+                    self.hidden(call, &role, generation)?;
+                }
                 let public = if role.is_key_pair() {
                     Some(self.public(call, &role, generation)?)
                 } else {
@@ -164,7 +194,60 @@ pub(crate) fn find_hidden(
     Ok(handle)
 }
 
-fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
+/// The KEK with that label, if it is as a KEK of its scheme should be.
+pub(crate) fn find_kek(session: &Session, label: &str, quirks: Quirks) -> Result<Kek, Fault> {
+    let scheme = scheme_of(session, label)?;
+    let unwraps = find_hidden(session, label, Purpose::Wrap(scheme), quirks)?;
+    let wraps = match scheme {
+        WrapScheme::RsaOaepSha1 => public_half(session, label)?,
+        WrapScheme::AesKw | WrapScheme::AesKwp | WrapScheme::AesGcm => unwraps,
+    };
+    Ok(Kek {
+        scheme,
+        wraps,
+        unwraps,
+    })
+}
+
+/// What a KEK looks like; whether it is that in full is checked afterwards.
+fn scheme_of(session: &Session, label: &str) -> Result<WrapScheme, Fault> {
+    let of_class = |class| {
+        session.find_objects(&[
+            Attribute::Class(class),
+            Attribute::Token(true),
+            Attribute::Label(label.as_bytes().to_vec()),
+        ])
+    };
+    let secret = of_class(ObjectClass::SECRET_KEY)?;
+    let private = of_class(ObjectClass::PRIVATE_KEY)?;
+    let key = match (secret.as_slice(), private.as_slice()) {
+        ([one], []) => *one,
+        ([], [_]) => return Ok(WrapScheme::RsaOaepSha1),
+        ([], []) => {
+            let detail = format!("the token has no key {label}: provision it");
+            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
+        }
+        _ => return Err(twice(label).into()),
+    };
+    let kinds = [
+        AttributeType::Wrap,
+        AttributeType::Encrypt,
+        AttributeType::AllowedMechanisms,
+    ];
+    let told = session.get_attributes(key, &kinds)?;
+    let pads = Attribute::AllowedMechanisms(vec![Purpose::Wrap(WrapScheme::AesKwp).mechanism()]);
+    Ok(
+        if told.contains(&Attribute::Encrypt(true)) && told.contains(&Attribute::Wrap(false)) {
+            WrapScheme::AesGcm
+        } else if told.contains(&pads) {
+            WrapScheme::AesKwp
+        } else {
+            WrapScheme::AesKw
+        },
+    )
+}
+
+fn public_half(session: &Session, label: &str) -> Result<ObjectHandle, Fault> {
     let template = [
         Attribute::Class(ObjectClass::PUBLIC_KEY),
         Attribute::Token(true),
@@ -172,13 +255,15 @@ fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
         Attribute::Id(names::id(label)),
     ];
     let found = session.find_objects(&template)?;
-    let handle = match found.as_slice() {
-        [] => {
-            return Err(no_public_half(session, label)?.into());
-        }
-        [one] => *one,
-        _ => return Err(refused(label, "two public keys have this label").into()),
-    };
+    match found.as_slice() {
+        [] => Err(no_public_half(session, label)?.into()),
+        [one] => Ok(*one),
+        _ => Err(refused(label, "two public keys have this label").into()),
+    }
+}
+
+fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
+    let handle = public_half(session, label)?;
     let point = match session
         .get_attributes(handle, &[AttributeType::EcPoint])?
         .pop()

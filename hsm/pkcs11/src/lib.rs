@@ -11,6 +11,7 @@ mod content;
 mod fault;
 mod keys;
 mod mac;
+mod mechanism;
 mod module;
 mod names;
 mod pairs;
@@ -22,6 +23,7 @@ mod selftest;
 mod template;
 mod token;
 mod tries;
+mod wrap;
 
 pub use config::{Quirks, TokenConfig};
 pub use module::{Module, TokenIdentity};

@@ -2,6 +2,8 @@
 
 use chancery_hsm_api::{KeyError, KeyErrorKind, KeyRole, MacUse, Macs};
 use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
 
 use crate::Token;
 use crate::fault::Fault;
@@ -27,7 +29,17 @@ impl Token {
         data: &[u8],
     ) -> Result<[u8; 32], Fault> {
         let key = self.keys.hidden(call, role, generation)?;
-        let mac = call.session()?.sign(&Mechanism::Sha256Hmac, key, data)?;
+        self.mac_by(call.session()?, key, data)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as what the token does")]
+    pub(crate) fn mac_by(
+        &self,
+        session: &Session,
+        key: ObjectHandle,
+        data: &[u8],
+    ) -> Result<[u8; 32], Fault> {
+        let mac = session.sign(&Mechanism::Sha256Hmac, key, data)?;
         mac.try_into().map_err(|_| {
             let detail = "the token's digest has another length than 32 bytes";
             KeyError::new(KeyErrorKind::Unsupported, WHAT, detail).into()

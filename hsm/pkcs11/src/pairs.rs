@@ -9,7 +9,8 @@ use chancery_hsm_api::{
 };
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
 use sha2::{Digest as _, Sha256};
 
 use crate::Token;
@@ -91,7 +92,17 @@ impl Token {
         digest: &[u8],
     ) -> Result<[u8; 64], Fault> {
         let key = self.keys.hidden(call, role, generation)?;
-        let signature = call.session()?.sign(&Mechanism::Ecdsa, key, digest)?;
+        self.sign_by(call.session()?, key, digest)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as what the token does")]
+    pub(crate) fn sign_by(
+        &self,
+        session: &Session,
+        key: ObjectHandle,
+        digest: &[u8],
+    ) -> Result<[u8; 64], Fault> {
+        let signature = session.sign(&Mechanism::Ecdsa, key, digest)?;
         signature.try_into().map_err(|_| {
             let detail = "the token's signature has another length than 64 bytes";
             KeyError::new(KeyErrorKind::Unsupported, "sign", detail).into()
@@ -106,6 +117,16 @@ impl Token {
         ephemeral: &[u8],
     ) -> Result<SharedSecret, Fault> {
         let key = self.keys.hidden(call, role, generation)?;
+        self.agree_by(call, key, ephemeral)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as what the token does")]
+    pub(crate) fn agree_by(
+        &self,
+        call: &Call<'_>,
+        key: ObjectHandle,
+        ephemeral: &[u8],
+    ) -> Result<SharedSecret, Fault> {
         let params = Ecdh1DeriveParams::new(EcKdf::null(), ephemeral);
         let template = [
             Attribute::Class(ObjectClass::SECRET_KEY),

@@ -83,10 +83,12 @@ impl Token {
         let session = self.pool.writing_session("make keys")?;
         for role in roles.difference(&there) {
             let what = format!("make the key {role}");
-            self.make(&session, role).map_err(|fault| match fault {
-                Fault::Key(error) => error,
-                Fault::Module(error) => told(&what, &error),
-            })?;
+            let purpose = self.purpose_for(role)?;
+            self.make(&session, role, 1, purpose)
+                .map_err(|fault| match fault {
+                    Fault::Key(error) => error,
+                    Fault::Module(error) => told(&what, &error),
+                })?;
             tracing::info!(%role, "made a key");
         }
         drop(session);
@@ -95,10 +97,15 @@ impl Token {
         Ok(keys)
     }
 
-    fn make(&self, session: &Session, role: &KeyRole) -> Result<(), Fault> {
-        let purpose = Purpose::of(role);
-        let quirks = self.pool.config().quirks;
-        let label = names::label(role, 1);
+    fn make(
+        &self,
+        session: &Session,
+        role: &KeyRole,
+        generation: u32,
+        purpose: Purpose,
+    ) -> Result<(), Fault> {
+        let quirks = self.quirks();
+        let label = names::label(role, generation);
         let made = generate(session, purpose, &label, quirks)?;
         match find_hidden(session, &label, purpose, quirks) {
             Ok(_) => Ok(()),

@@ -1,6 +1,6 @@
 //! Whether each key does what it is for, and its public half is its own.
 
-use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo};
+use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo, WrapScheme};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::sec1::ToEncodedPoint as _;
@@ -24,8 +24,8 @@ impl Token {
 
     fn test_key(&self, call: &Call<'_>, key: &KeyInfo, what: &str) -> Result<(), Fault> {
         let (role, generation) = (&key.role, key.generation);
-        let good = match Purpose::of(role) {
-            Purpose::Wrap => return self.try_kek(call, role, generation),
+        let good = match Purpose::of(role, WrapScheme::AesKw) {
+            Purpose::Wrap(_) => return self.try_kek(call, role, generation),
             Purpose::Mac => {
                 let one = self.mac_with(call, role, generation, b"one")?;
                 let again = self.mac_with(call, role, generation, b"one")?;

@@ -1,6 +1,6 @@
 //! What each key may do: set when it is made, checked whenever it is looked up.
 
-use chancery_hsm_api::KeyRole;
+use chancery_hsm_api::{KeyRole, WrapScheme};
 use cryptoki::error::Error;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -14,8 +14,9 @@ const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x
 /// The one thing that a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// AES-256: wraps and unwraps content keys, nothing else.
-    Wrap,
+    /// Wraps and unwraps content keys by that scheme, nothing else: AES-256, or
+    /// RSA-3072 where nothing better is there.
+    Wrap(WrapScheme),
     /// HMAC-SHA-256.
     Mac,
     /// ECDSA P-256.
@@ -24,10 +25,16 @@ pub(crate) enum Purpose {
     Agree,
 }
 
+/// Bits of an RSA key that wraps: as strong as AES-128 (NIST SP 800-57 part 1, table 2).
+const RSA_BITS: u64 = 3072;
+/// Its length in bytes, which is that of what it wraps.
+pub(crate) const RSA_BYTES: usize = 384;
+
 impl Purpose {
-    pub(crate) const fn of(role: &KeyRole) -> Self {
+    /// What the keys of a role are for, if they wrap by `scheme` where they wrap.
+    pub(crate) const fn of(role: &KeyRole, scheme: WrapScheme) -> Self {
         match role {
-            KeyRole::Kek(_) => Self::Wrap,
+            KeyRole::Kek(_) => Self::Wrap(scheme),
             KeyRole::Mac(_) => Self::Mac,
             KeyRole::AuditCheckpoint | KeyRole::PgpSign | KeyRole::Tls(_) => Self::Sign,
             KeyRole::PgpDecrypt => Self::Agree,
@@ -35,7 +42,10 @@ impl Purpose {
     }
 
     pub(crate) const fn is_pair(self) -> bool {
-        matches!(self, Self::Sign | Self::Agree)
+        matches!(
+            self,
+            Self::Sign | Self::Agree | Self::Wrap(WrapScheme::RsaOaepSha1)
+        )
     }
 
     pub(crate) const fn class(self) -> ObjectClass {
@@ -48,7 +58,8 @@ impl Purpose {
 
     const fn key_type(self) -> KeyType {
         match self {
-            Self::Wrap => KeyType::AES,
+            Self::Wrap(WrapScheme::RsaOaepSha1) => KeyType::RSA,
+            Self::Wrap(_) => KeyType::AES,
             Self::Mac => KeyType::GENERIC_SECRET,
             Self::Sign | Self::Agree => KeyType::EC,
         }
@@ -57,35 +68,50 @@ impl Purpose {
     /// How a key of this purpose is made.
     pub(crate) const fn generation(self) -> Mechanism<'static> {
         match self {
-            Self::Wrap => Mechanism::AesKeyGen,
+            Self::Wrap(WrapScheme::RsaOaepSha1) => Mechanism::RsaPkcsKeyPairGen,
+            Self::Wrap(_) => Mechanism::AesKeyGen,
             Self::Mac => Mechanism::GenericSecretKeyGen,
             Self::Sign | Self::Agree => Mechanism::EccKeyPairGen,
         }
     }
 
     /// The only mechanism that may use it.
-    const fn mechanism(self) -> MechanismType {
+    pub(crate) const fn mechanism(self) -> MechanismType {
         match self {
-            Self::Wrap => MechanismType::AES_KEY_WRAP,
+            Self::Wrap(WrapScheme::AesKw) => MechanismType::AES_KEY_WRAP,
+            Self::Wrap(WrapScheme::AesKwp) => MechanismType::AES_KEY_WRAP_PAD,
+            Self::Wrap(WrapScheme::AesGcm) => MechanismType::AES_GCM,
+            Self::Wrap(WrapScheme::RsaOaepSha1) => MechanismType::RSA_PKCS_OAEP,
             Self::Mac => MechanismType::SHA256_HMAC,
             Self::Sign => MechanismType::ECDSA,
             Self::Agree => MechanismType::ECDH1_DERIVE,
         }
     }
 
+    /// True for AES keys that wrap by `C_WrapKey`.
+    const fn wraps(self) -> bool {
+        matches!(self, Self::Wrap(WrapScheme::AesKw | WrapScheme::AesKwp))
+    }
+
+    /// True for AES keys that wrap by `C_Encrypt`.
+    const fn encrypts(self) -> bool {
+        matches!(self, Self::Wrap(WrapScheme::AesGcm))
+    }
+
     /// What the key may do and may not, one flag each.
     fn usage(self) -> Vec<Attribute> {
+        let decrypts = self.encrypts() || matches!(self, Self::Wrap(WrapScheme::RsaOaepSha1));
         let mut flags = vec![
-            Attribute::Decrypt(false),
+            Attribute::Decrypt(decrypts),
             Attribute::Sign(matches!(self, Self::Mac | Self::Sign)),
-            Attribute::Unwrap(self == Self::Wrap),
+            Attribute::Unwrap(self.wraps()),
             Attribute::Derive(self == Self::Agree),
         ];
         if !self.is_pair() {
             flags.extend([
-                Attribute::Encrypt(false),
+                Attribute::Encrypt(self.encrypts()),
                 Attribute::Verify(false),
-                Attribute::Wrap(self == Self::Wrap),
+                Attribute::Wrap(self.wraps()),
             ]);
         }
         flags
@@ -123,17 +149,26 @@ fn optional(purpose: Purpose, quirks: Quirks) -> impl Iterator<Item = Attribute>
 
 /// The template of the public key.
 pub(crate) fn public_half(purpose: Purpose, label: &str) -> Vec<Attribute> {
-    vec![
+    let is_rsa = purpose.key_type() == KeyType::RSA;
+    let mut template = vec![
         Attribute::Token(true),
         Attribute::Private(false),
         Attribute::Modifiable(false),
-        Attribute::EcParams(P256.to_vec()),
         Attribute::Verify(purpose == Purpose::Sign),
-        Attribute::Encrypt(false),
+        Attribute::Encrypt(is_rsa),
         Attribute::Wrap(false),
         Attribute::Label(label.as_bytes().to_vec()),
         Attribute::Id(crate::names::id(label)),
-    ]
+    ];
+    if is_rsa {
+        template.extend([
+            Attribute::ModulusBits(RSA_BITS.into()),
+            Attribute::PublicExponent(vec![1, 0, 1]),
+        ]);
+    } else {
+        template.push(Attribute::EcParams(P256.to_vec()));
+    }
+    template
 }
 
 /// The template by which content keys enter the token for the length of one call.
@@ -178,10 +213,14 @@ pub(crate) fn what_is_wrong(
         Attribute::Modifiable(false),
     ];
     wanted.extend(purpose.usage());
-    if purpose.is_pair() {
-        wanted.push(Attribute::EcParams(P256.to_vec()));
-    } else {
-        wanted.push(Attribute::ValueLen(32.into()));
+    match purpose {
+        Purpose::Sign | Purpose::Agree => wanted.push(Attribute::EcParams(P256.to_vec())),
+        Purpose::Wrap(WrapScheme::RsaOaepSha1) => {
+            if !is_long_enough(session, key)? {
+                return Ok(Some("it is no RSA key of 3072 bits".to_owned()));
+            }
+        }
+        Purpose::Wrap(_) | Purpose::Mac => wanted.push(Attribute::ValueLen(32.into())),
     }
     wanted.extend(optional(purpose, quirks));
     let types: Vec<AttributeType> = wanted.iter().map(Attribute::attribute_type).collect();
@@ -195,6 +234,11 @@ pub(crate) fn what_is_wrong(
         }
     }
     Ok(None)
+}
+
+fn is_long_enough(session: &Session, key: ObjectHandle) -> Result<bool, Error> {
+    let told = session.get_attributes(key, &[AttributeType::Modulus])?;
+    Ok(matches!(told.as_slice(), [Attribute::Modulus(bytes)] if bytes.len() == RSA_BYTES))
 }
 
 /// A flag's value, or that it is something longer.

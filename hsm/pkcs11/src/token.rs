@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use chancery_hsm_api::{Inventory, KeyError, KeyInfo, TokenHealth};
+use chancery_hsm_api::{Capability, Inventory, KeyError, KeyInfo, TokenHealth};
 
 use crate::keys::Keys;
 use crate::pool::Pool;
 use crate::random::Watch;
-use crate::{Module, Pin, TokenConfig, Tries};
+use crate::{Module, Pin, Quirks, TokenConfig, Tries};
 
 /// One token, logged in: every capability of `chancery-hsm-api`.
 pub struct Token {
     pub(crate) pool: Pool,
     pub(crate) keys: Keys,
     pub(crate) randomness: Watch,
+    /// What it can do, probed when it was opened.
+    pub(crate) capabilities: Vec<Capability>,
 }
 
 impl Token {
@@ -31,14 +33,28 @@ impl Token {
     ) -> Result<Self, KeyError> {
         let keys = Keys::new(config.quirks);
         let pool = Pool::open(module, config, pin, tries)?;
-        let token = Self {
+        let mut token = Self {
             pool,
             keys,
             randomness: Watch::default(),
+            capabilities: Vec::new(),
         };
+        token.capabilities = token.probe(false)?;
         let found = token.look()?;
         token.test_keys(&found)?;
         Ok(token)
+    }
+
+    /// What the token can do, every plan tried; may make an RSA key.
+    ///
+    /// # Errors
+    /// As in [`chancery_hsm_api::KeyErrorKind`].
+    pub fn try_all_plans(&self) -> Result<Vec<Capability>, KeyError> {
+        self.probe(true)
+    }
+
+    pub(crate) const fn quirks(&self) -> Quirks {
+        self.pool.config().quirks
     }
 
     /// For how long the token has been lost; none while it works.
@@ -63,6 +79,10 @@ impl Token {
 impl Inventory for Token {
     fn keys(&self) -> Result<Vec<KeyInfo>, KeyError> {
         self.look()
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        self.capabilities.clone()
     }
 
     fn health(&self) -> TokenHealth {

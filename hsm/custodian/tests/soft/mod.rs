@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use chancery_hsm_api::{
-    CheckpointRequest, ContentKey, ContentKeys, DoorZone, Inventory, KekId, KeyError, KeyErrorKind,
-    KeyInfo, KeyRole, MacUse, Macs, NoteSigning, PgpDecryption, PgpSigning, PublicKeys, Randomness,
-    SharedSecret, TlsSigning, TokenHealth, WrapScheme, WrappedKey,
+    Capability, CheckpointRequest, ContentKey, ContentKeys, DoorZone, Inventory, KekId, KeyError,
+    KeyErrorKind, KeyInfo, KeyRole, MacUse, Macs, NoteSigning, PgpDecryption, PgpSigning,
+    PublicKeys, Randomness, SharedSecret, TlsSigning, TokenHealth, WrapScheme, WrappedKey,
 };
 use chancery_hsm_custodian::{Book, ChainLog, Limits, Recorder, Server};
 use hmac::{Hmac, Mac as _};
@@ -159,6 +159,10 @@ impl PublicKeys for SoftKeys {
 impl Inventory for SoftKeys {
     fn keys(&self) -> Result<Vec<KeyInfo>, KeyError> {
         Ok(Vec::new())
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
     }
 
     fn health(&self) -> TokenHealth {

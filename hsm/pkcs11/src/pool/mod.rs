@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use chancery_hsm_api::{KeyError, KeyErrorKind};
 use cryptoki::error::Error;
+use cryptoki::mechanism::MechanismType;
 use cryptoki::session::Session;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 
@@ -114,6 +115,13 @@ impl Pool {
 
     pub(crate) const fn config(&self) -> &TokenConfig {
         &self.config
+    }
+
+    /// The mechanisms that the token names, as far as they have a name here.
+    pub(crate) fn mechanisms(&self) -> Result<Vec<MechanismType>, KeyError> {
+        let slot = self.lock().slot;
+        let fail = |error| told("list the token's mechanisms", &error);
+        self.module.context().get_mechanism_list(slot).map_err(fail)
     }
 
     /// A session of its own that may write, outside the pool: for key ceremonies.

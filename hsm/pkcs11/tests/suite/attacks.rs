@@ -8,18 +8,16 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::Session;
 use sha2::Digest as _;
 
-use super::{USER_PIN, World, roles};
+use super::{USER_PIN, World};
 
 fn hidden(session: &Session, role: &KeyRole) -> ObjectHandle {
-    let class = if role.is_key_pair() {
-        ObjectClass::PRIVATE_KEY
-    } else {
-        ObjectClass::SECRET_KEY
-    };
     let label = role.to_string().into_bytes();
-    let found = session
-        .find_objects(&[Attribute::Class(class), Attribute::Label(label)])
-        .unwrap();
+    let of_class = |class| {
+        let template = [Attribute::Class(class), Attribute::Label(label.clone())];
+        session.find_objects(&template).unwrap()
+    };
+    let mut found = of_class(ObjectClass::SECRET_KEY);
+    found.extend(of_class(ObjectClass::PRIVATE_KEY));
     assert_eq!(found.len(), 1, "{role}");
     found[0]
 }
@@ -66,7 +64,7 @@ pub(crate) fn keys_do_not_leave_the_token(world: &World) {
     let (_module, _token) = world.token();
     let session = world.raw_session();
     let kek = hidden(&session, &KeyRole::Kek(KekId::Intake));
-    for role in roles() {
+    for role in world.roles() {
         let key = hidden(&session, &role);
         let told = session.get_attributes(key, &[AttributeType::Value]);
         assert!(
@@ -85,12 +83,13 @@ pub(crate) fn keys_do_not_leave_the_token(world: &World) {
 pub(crate) fn keys_cannot_be_given_more_rights(world: &World) {
     let (module, token) = world.token();
     let session = world.raw_session();
-    for role in roles() {
+    for role in world.roles() {
         let key = hidden(&session, &role);
         let wishes = [
             Attribute::Extractable(true),
             Attribute::Sensitive(false),
             Attribute::Decrypt(true),
+            Attribute::Unwrap(true),
             Attribute::Derive(true),
             Attribute::Label(b"tls/siena".to_vec()),
             Attribute::Modifiable(true),

@@ -7,11 +7,14 @@
     clippy::panic,
     clippy::indexing_slicing,
     dead_code,
+    unused_imports,
+    unused_macros,
     reason = "a test may end where it fails; each token's file names one kind"
 )]
 
 pub(crate) mod attacks;
 pub(crate) mod bounds;
+pub(crate) mod capabilities;
 pub(crate) mod content;
 pub(crate) mod pairs;
 pub(crate) mod recovery;
@@ -21,7 +24,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chancery_hsm_api::{DoorZone, KekId, KeyRole, MacUse};
+use chancery_hsm_api::{DoorZone, KekId, KeyRole, MacUse, WrapScheme};
 use chancery_hsm_pkcs11::{Module, Pin, Token, TokenConfig, Tries};
 use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
@@ -40,10 +43,45 @@ pub(crate) enum Kind {
     Softhsm,
 }
 
+/// What the token is made to lack, by the module that fails on command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Nothing: the module itself.
+    Whole,
+    /// As cheap network devices are: no wrapping, no derivation.
+    NoWrapNoDerive,
+    /// As devices of fifteen years ago are: no AES key wrap, no GCM, no Edwards
+    /// curves, nothing against quantum computers.
+    Old,
+    /// Key wrap with padding alone.
+    Padded,
+    /// Nothing, but faults on command.
+    Faulty,
+}
+
+impl Profile {
+    /// What goes into `shim.conf`; none without the shim.
+    fn lines(self) -> Option<&'static str> {
+        match self {
+            Self::Whole => None,
+            Self::NoWrapNoDerive => Some(
+                "hide = 0x2109 0x210a 0x210b 0x210c 0x1050 0x1051\n\
+                 unsupported = C_WrapKey C_UnwrapKey C_DeriveKey\n",
+            ),
+            Self::Old => Some(
+                "hide = 0x2109 0x210a 0x210b 0x210c 0x1087 0x1055 0x1056 0x1057 \
+                 0x0f 0x17 0x1c 0x1d\n",
+            ),
+            Self::Padded => Some("hide = 0x2109\n"),
+            Self::Faulty => Some(""),
+        }
+    }
+}
+
 /// The cases, each a test of its own.
 macro_rules! conformance {
     ($kind:expr) => {
-        $crate::suite::cases!($kind;
+        $crate::suite::cases!($kind, $crate::suite::Profile::Whole;
             start: a_fresh_token_gets_its_keys_and_a_second_time_nothing_changes,
             start: a_token_in_use_is_not_initialised_again,
             start: an_interrupted_initialisation_is_finished,
@@ -71,17 +109,39 @@ macro_rules! conformance {
             recovery: a_restarted_module_is_found_again,
             bounds: many_callers_share_few_sessions,
             bounds: who_finds_no_session_is_told_that_it_is_busy,
+            capabilities: the_matrix_tells_what_there_is,
         );
     };
 }
 pub(crate) use conformance;
 
+/// What a token that is cut down still does, and what it says that it cannot do.
+macro_rules! poorer {
+    ($kind:expr, $profile:expr) => {
+        $crate::suite::cases!($kind, $profile;
+            capabilities: the_matrix_tells_what_there_is,
+            capabilities: what_cannot_be_served_is_named,
+            capabilities: what_was_wrapped_otherwise_still_opens,
+            start: a_fresh_token_gets_its_keys_and_a_second_time_nothing_changes,
+            content: content_keys_come_back_and_move,
+            content: every_changed_byte_is_a_data_error_and_harms_nobody_else,
+            content: another_kek_does_not_open_it,
+            pairs: signatures_verify_outside_the_token,
+            attacks: keys_do_not_leave_the_token,
+            attacks: keys_cannot_be_given_more_rights,
+            recovery: a_lost_login_is_renewed,
+        );
+    };
+}
+pub(crate) use poorer;
+
 macro_rules! cases {
-    ($kind:expr; $($room:ident: $case:ident,)*) => {
+    ($kind:expr, $profile:expr; $($room:ident: $case:ident,)*) => {
         $(
             #[test]
             fn $case() {
-                $crate::suite::alone($kind, stringify!($case), $crate::suite::$room::$case);
+                let case = $crate::suite::$room::$case;
+                $crate::suite::alone($kind, $profile, stringify!($case), case);
             }
         )*
     };
@@ -92,16 +152,22 @@ pub(crate) use cases;
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) kind: Kind,
+    pub(crate) profile: Profile,
     pub(crate) folder: PathBuf,
     pub(crate) module_path: PathBuf,
 }
 
 /// Runs a case in a process of its own; in that process, the case itself.
-pub(crate) fn alone(kind: Kind, name: &str, case: fn(&World)) {
-    let module_path = module_path(kind);
+pub(crate) fn alone(kind: Kind, profile: Profile, name: &str, case: fn(&World)) {
+    let real = module_path(kind);
+    let module_path = match profile {
+        Profile::Whole => real.clone(),
+        _ => built("libchancery_shim.so", "cd tests/shim && cargo build"),
+    };
     if let Some(folder) = std::env::var_os(FOLDER) {
         return case(&World {
             kind,
+            profile,
             folder: folder.into(),
             module_path,
         });
@@ -110,6 +176,10 @@ pub(crate) fn alone(kind: Kind, name: &str, case: fn(&World)) {
     let folder = tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap();
+    if let Some(lines) = profile.lines() {
+        let text = format!("module = {}\n{lines}", real.display());
+        std::fs::write(folder.path().join("shim.conf"), text).unwrap();
+    }
     let mut process = Command::new(std::env::current_exe().unwrap());
     process
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
@@ -152,22 +222,25 @@ pub(crate) fn kryoptic_conf(folder: &Path, slots: u32) -> String {
         .collect()
 }
 
+/// A file beside the folder of this test: target/debug/deps/this-test.
+fn beside(name: &str) -> PathBuf {
+    let target = std::env::current_exe().unwrap();
+    target.ancestors().nth(2).unwrap().join(name)
+}
+
+fn built(name: &str, remedy: &str) -> PathBuf {
+    let path = beside(name);
+    assert!(path.exists(), "{} is not there: {remedy}", path.display());
+    path
+}
+
 fn module_path(kind: Kind) -> PathBuf {
     let (variable, candidates, remedy) = match kind {
-        Kind::Kryoptic => {
-            // target/debug/deps/this-test
-            let target = std::env::current_exe().unwrap();
-            let built = target
-                .ancestors()
-                .nth(2)
-                .unwrap()
-                .join("libchancery_token.so");
-            (
-                "CHANCERY_TOKEN_MODULE",
-                vec![built],
-                "build it: cd hsm/token && cargo build",
-            )
-        }
+        Kind::Kryoptic => (
+            "CHANCERY_TOKEN_MODULE",
+            vec![beside("libchancery_token.so")],
+            "build it: cd hsm/token && cargo build",
+        ),
         Kind::Softhsm => {
             let places = [
                 "/usr/lib/softhsm/libsofthsm2.so",
@@ -199,24 +272,45 @@ pub(crate) fn kek(rank: u8, compartment: &str) -> KekId {
     }
 }
 
-/// The roles of a small node.
-pub(crate) fn roles() -> BTreeSet<KeyRole> {
-    [
-        KeyRole::Kek(KekId::Intake),
-        KeyRole::Kek(kek(1, "acme")),
-        KeyRole::Kek(kek(3, "acme")),
-        KeyRole::Mac(MacUse::Index),
-        KeyRole::Mac(MacUse::Row),
-        KeyRole::AuditCheckpoint,
-        KeyRole::PgpSign,
-        KeyRole::PgpDecrypt,
-        KeyRole::Tls(DoorZone::Rest),
-        KeyRole::Tls(DoorZone::Mail),
-    ]
-    .into()
-}
-
 impl World {
+    /// The roles of a small node, as far as the token can serve them.
+    pub(crate) fn roles(&self) -> BTreeSet<KeyRole> {
+        let mut roles: BTreeSet<KeyRole> = [
+            KeyRole::Kek(KekId::Intake),
+            KeyRole::Kek(kek(1, "acme")),
+            KeyRole::Kek(kek(3, "acme")),
+            KeyRole::Mac(MacUse::Index),
+            KeyRole::Mac(MacUse::Row),
+            KeyRole::AuditCheckpoint,
+            KeyRole::PgpSign,
+            KeyRole::PgpDecrypt,
+            KeyRole::Tls(DoorZone::Rest),
+            KeyRole::Tls(DoorZone::Mail),
+        ]
+        .into();
+        if self.profile == Profile::NoWrapNoDerive {
+            roles.remove(&KeyRole::PgpDecrypt);
+        }
+        roles
+    }
+
+    /// By what this token wraps, and how long that is.
+    pub(crate) fn scheme(&self) -> (WrapScheme, usize) {
+        match self.profile {
+            Profile::Whole | Profile::Faulty => (WrapScheme::AesKw, 40),
+            Profile::Padded => (WrapScheme::AesKwp, 40),
+            Profile::NoWrapNoDerive => (WrapScheme::AesGcm, 60),
+            Profile::Old => (WrapScheme::RsaOaepSha1, 384),
+        }
+    }
+
+    /// Has the shim do this from now on.
+    pub(crate) fn faults(&self, text: &str) {
+        let fresh = self.folder.join("shim.faults.new");
+        std::fs::write(&fresh, text).unwrap();
+        std::fs::rename(fresh, self.folder.join("shim.faults")).unwrap();
+    }
+
     pub(crate) fn module(&self) -> Module {
         Module::load(&self.module_path, None).unwrap()
     }
@@ -247,7 +341,7 @@ impl World {
         let module = self.module();
         initialise(&module);
         let token = self.open(&module, USER_PIN).unwrap();
-        token.provision(&roles()).unwrap();
+        token.provision(&self.roles()).unwrap();
         (module, token)
     }
 

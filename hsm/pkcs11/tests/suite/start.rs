@@ -7,20 +7,20 @@ use chancery_hsm_pkcs11::{Module, Pin, Token, TokenConfig};
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::types::AuthPin;
 
-use super::{Kind, LABEL, OFFICER_PIN, USER_PIN, World, initialise, roles};
+use super::{Kind, LABEL, OFFICER_PIN, USER_PIN, World, initialise};
 
 pub(crate) fn a_fresh_token_gets_its_keys_and_a_second_time_nothing_changes(world: &World) {
     let module = world.module();
     initialise(&module);
     let token = world.open(&module, USER_PIN).unwrap();
     assert_eq!(token.keys().unwrap(), []);
-    let first = token.provision(&roles()).unwrap();
+    let first = token.provision(&world.roles()).unwrap();
     assert_eq!(
         first
             .iter()
             .map(|key| key.role.clone())
             .collect::<BTreeSet<_>>(),
-        roles()
+        world.roles()
     );
     for key in &first {
         assert_eq!(key.generation, 1);
@@ -30,7 +30,7 @@ pub(crate) fn a_fresh_token_gets_its_keys_and_a_second_time_nothing_changes(worl
             assert_eq!(*point, token.public_key(&key.role).unwrap());
         }
     }
-    assert_eq!(token.provision(&roles()).unwrap(), first);
+    assert_eq!(token.provision(&world.roles()).unwrap(), first);
     drop(token);
     let again = world.open(&module, USER_PIN).unwrap();
     assert_eq!(again.keys().unwrap(), first);

@@ -1,0 +1,6 @@
+//! The embedded token without wrapping and derivation: keys are wrapped by AES-GCM.
+#![forbid(unsafe_code)]
+
+mod suite;
+
+suite::poorer!(suite::Kind::Kryoptic, suite::Profile::NoWrapNoDerive);

@@ -1,0 +1,6 @@
+//! SoftHSM 2 with padded key wrap alone.
+#![forbid(unsafe_code)]
+
+mod suite;
+
+suite::poorer!(suite::Kind::Softhsm, suite::Profile::Padded);
