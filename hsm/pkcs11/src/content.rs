@@ -24,6 +24,10 @@ impl ContentKeys for Token {
             let key = self.keys.kek(call, &role, generation)?;
             let bytes = self.random_key(call)?;
             let blob = key.wrap(call, &self.randomness, &label, &bytes)?;
+            // What is sealed under a key that does not come back is lost.
+            if key.unwrap(call, self.quirks(), &label, &blob)?.expose() != &*bytes {
+                return Err(wrong_answer(&label).into());
+            }
             let wrapped = WrappedKey {
                 kek: kek.clone(),
                 generation,
@@ -98,8 +102,7 @@ impl Token {
         if kek.unwrap(call, self.quirks(), label, &blob)?.expose() == &*bytes {
             Ok(())
         } else {
-            let detail = format!("{label} does not give back what it wrapped");
-            Err(KeyError::new(KeyErrorKind::DeviceLost, "try a key", detail).into())
+            Err(wrong_answer(label).into())
         }
     }
 
@@ -137,6 +140,11 @@ impl Token {
         self.randomness.fill(call.session()?, &mut *bytes)?;
         Ok(bytes)
     }
+}
+
+fn wrong_answer(label: &str) -> KeyError {
+    let detail = format!("{label} does not give back what it wrapped");
+    KeyError::new(KeyErrorKind::DeviceLost, "try a key", detail)
 }
 
 fn check(wrapped: &WrappedKey, what: &str) -> Result<(), KeyError> {

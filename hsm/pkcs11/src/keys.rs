@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
 use chancery_hsm_api::{KeyError, KeyErrorKind, KeyInfo, KeyRole, WrapScheme};
+use cryptoki::context::Function;
+use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 use crate::Quirks;
 use crate::fault::Fault;
 use crate::names;
-use crate::pool::Call;
+use crate::pool::{Call, is_user};
 use crate::template::{Purpose, what_is_wrong};
 use crate::wrap::Kek;
 
@@ -119,6 +121,7 @@ impl Keys {
     /// do more than its role, are refused.
     pub(crate) fn inventory(&self, call: &Call<'_>) -> Result<Vec<KeyInfo>, Fault> {
         let session = call.session()?;
+        must_be_logged_in(session)?;
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for class in [ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY] {
@@ -151,6 +154,8 @@ impl Keys {
                 });
             }
         }
+        // A login that was lost in between hides keys.
+        must_be_logged_in(session)?;
         found.sort_by(|a, b| (&a.role, a.generation).cmp(&(&b.role, b.generation)));
         let newest = found
             .iter()
@@ -177,10 +182,7 @@ pub(crate) fn find_hidden(
     ];
     let found = session.find_objects(&template)?;
     let handle = match found.as_slice() {
-        [] => {
-            let detail = format!("the token has no key {label}: provision it");
-            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
-        }
+        [] => return Err(not_there(session, label)),
         [one] => *one,
         _ => return Err(twice(label).into()),
     };
@@ -223,10 +225,7 @@ fn scheme_of(session: &Session, label: &str) -> Result<WrapScheme, Fault> {
     let key = match (secret.as_slice(), private.as_slice()) {
         ([one], []) => *one,
         ([], [_]) => return Ok(WrapScheme::RsaOaepSha1),
-        ([], []) => {
-            let detail = format!("the token has no key {label}: provision it");
-            return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into());
-        }
+        ([], []) => return Err(not_there(session, label)),
         _ => return Err(twice(label).into()),
     };
     let kinds = [
@@ -256,7 +255,7 @@ fn public_half(session: &Session, label: &str) -> Result<ObjectHandle, Fault> {
     ];
     let found = session.find_objects(&template)?;
     match found.as_slice() {
-        [] => Err(no_public_half(session, label)?.into()),
+        [] => Err(no_public_half(session, label)),
         [one] => Ok(*one),
         _ => Err(refused(label, "two public keys have this label").into()),
     }
@@ -275,22 +274,41 @@ fn find_public(session: &Session, label: &str) -> Result<Vec<u8>, Fault> {
 }
 
 /// Whether the pair is missing, or half of it.
-fn no_public_half(session: &Session, label: &str) -> Result<KeyError, Fault> {
+fn no_public_half(session: &Session, label: &str) -> Fault {
     let private = [
         Attribute::Class(ObjectClass::PRIVATE_KEY),
         Attribute::Token(true),
         Attribute::Label(label.as_bytes().to_vec()),
     ];
-    Ok(if session.find_objects(&private)?.is_empty() {
-        let detail = format!("the token has no key {label}: provision it");
-        KeyError::new(KeyErrorKind::Unknown, WHAT, detail)
-    } else {
-        refused(
+    match session.find_objects(&private) {
+        Err(error) => error.into(),
+        Ok(found) if found.is_empty() => not_there(session, label),
+        Ok(_) => refused(
             label,
             "its public half is missing: if its making was interrupted, destroy the private key \
              with the token's own tool and provision again",
         )
-    })
+        .into(),
+    }
+}
+
+/// A key was not found: it is not there, or nobody is logged in, which hides it.
+fn not_there(session: &Session, label: &str) -> Fault {
+    if let Err(fault) = must_be_logged_in(session) {
+        return fault;
+    }
+    let detail = format!("the token has no key {label}: provision it");
+    KeyError::new(KeyErrorKind::Unknown, WHAT, detail).into()
+}
+
+/// Private objects are not shown to a session whose login was lost, and no
+/// token calls that an error.
+fn must_be_logged_in(session: &Session) -> Result<(), Fault> {
+    if is_user(session.get_session_info()?.session_state()) {
+        Ok(())
+    } else {
+        Err(Error::Pkcs11(RvError::UserNotLoggedIn, Function::FindObjects).into())
+    }
 }
 
 /// The point itself: some tokens give it as it is, others as an OCTET STRING

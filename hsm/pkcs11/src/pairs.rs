@@ -11,6 +11,8 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use p256::ecdsa::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::Token;
@@ -39,7 +41,16 @@ impl PgpSigning for Token {
             let detail = "a digest has 32, 48 or 64 bytes";
             return Err(KeyError::new(KeyErrorKind::Data, PGP_SIGN, detail));
         };
-        self.sign(PGP_SIGN, &KeyRole::PgpSign, left)
+        // Peers would refuse a wrong signature long after the message is gone.
+        let signature = self.sign(PGP_SIGN, &KeyRole::PgpSign, left)?;
+        let point = self.public_key(&KeyRole::PgpSign)?;
+        let verified = VerifyingKey::from_sec1_bytes(&point)
+            .and_then(|key| key.verify_prehash(left, &Signature::from_slice(&signature)?));
+        verified.map_err(|_| {
+            let detail = "the token's signature does not verify under its own public key";
+            KeyError::new(KeyErrorKind::DeviceLost, PGP_SIGN, detail)
+        })?;
+        Ok(signature)
     }
 }
 

@@ -100,7 +100,8 @@ impl Pool {
     }
 }
 
-pub(super) const fn is_user(state: SessionState) -> bool {
+/// True for a session that sees private objects.
+pub(crate) const fn is_user(state: SessionState) -> bool {
     matches!(state, SessionState::RoUser | SessionState::RwUser)
 }
 

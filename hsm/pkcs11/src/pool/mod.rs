@@ -27,6 +27,7 @@ use crate::{Module, Pin, TokenConfig, Tries};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) use call::Call;
+pub(crate) use login::is_user;
 
 pub(crate) struct Pool {
     module: Module,

@@ -24,16 +24,17 @@ impl Pool {
     }
 
     /// The same for operations on the caller's bytes, where some tokens call
-    /// wrong bytes a broken device: `known` does it with bytes that are right
-    /// under the same key. If that works, fails and works again in turn, the
-    /// caller's bytes are wrong.
+    /// wrong bytes a broken device, and a broken device may call good bytes
+    /// wrong: `known` does it with bytes that are right under the same key. The
+    /// caller's bytes are wrong if that works where they fail, three times in
+    /// turn where the token's answer is unclear, else once.
     pub(crate) fn run_settled<T>(
         &self,
         what: &str,
         f: impl Fn(&Call<'_>) -> Result<T, Fault>,
         known: Option<Known<'_>>,
     ) -> Result<T, KeyError> {
-        let mut was_well = false;
+        let mut was_well = 0;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -66,13 +67,13 @@ impl Pool {
                     call.spoil();
                     drop(call);
                     match well {
-                        Some(true) if was_well => {
+                        Some(true) if was_well >= 2 => {
                             return Err(KeyError::new(KeyErrorKind::Data, what, name(&error)));
                         }
                         Some(false) => return Err(self.lose(epoch, what, &error)),
                         // With nothing to compare, a second failure is the token's.
-                        None if was_well => return Err(self.doubted(epoch, what, &error)),
-                        Some(true) | None => was_well = true,
+                        None if was_well >= 1 => return Err(self.doubted(epoch, what, &error)),
+                        Some(true) | None => was_well += 1,
                     }
                 }
                 Class::Device => {
@@ -82,6 +83,11 @@ impl Pool {
                     if last || self.renew(epoch).is_err() {
                         return Err(failure);
                     }
+                }
+                Class::Data if known.is_some_and(|known| known(&call).is_err()) => {
+                    call.spoil();
+                    drop(call);
+                    return Err(self.lose(epoch, what, &error));
                 }
                 Class::Data | Class::Denied | Class::Unsupported | Class::Busy | Class::Config => {
                     return Err(told(what, &error));

@@ -16,6 +16,7 @@ pub(crate) mod attacks;
 pub(crate) mod bounds;
 pub(crate) mod capabilities;
 pub(crate) mod content;
+pub(crate) mod faults;
 pub(crate) mod pairs;
 pub(crate) mod recovery;
 pub(crate) mod start;
@@ -134,6 +135,26 @@ macro_rules! poorer {
     };
 }
 pub(crate) use poorer;
+
+/// What is done about a token that fails.
+macro_rules! failing {
+    ($kind:expr) => {
+        $crate::suite::cases!($kind, $crate::suite::Profile::Faulty;
+            faults: lost_sessions_and_logins_are_made_anew,
+            faults: a_token_that_is_pulled_out_and_put_back_is_found,
+            faults: what_fails_now_and_then_is_done_again,
+            faults: a_broken_device_is_never_told_as_wrong_data,
+            faults: wrong_data_is_never_told_as_a_broken_device,
+            faults: a_device_without_room_is_busy,
+            faults: wrong_answers_are_found_out,
+            faults: random_bytes_that_stand_still_end_the_service,
+            faults: a_slow_token_is_busy_and_not_lost,
+            faults: a_call_that_hangs_is_seen_and_others_go_on,
+            faults: a_token_that_is_gone_costs_no_pin_tries,
+        );
+    };
+}
+pub(crate) use failing;
 
 macro_rules! cases {
     ($kind:expr, $profile:expr; $($room:ident: $case:ident,)*) => {

@@ -1,0 +1,6 @@
+//! SoftHSM 2 behind the module that fails on command.
+#![forbid(unsafe_code)]
+
+mod suite;
+
+suite::failing!(suite::Kind::Softhsm);
