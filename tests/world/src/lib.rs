@@ -12,6 +12,8 @@
     reason = "a test may end where it fails"
 )]
 
+mod failing;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
