@@ -267,3 +267,17 @@ async fn random_bytes_after_the_greeting_never_hang_or_panic() {
         keep.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_server_may_take_its_time_to_greet() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (caller, _incoming) = connection(ours, Side::Client, Limits::default());
+    // One that waits for its token before it serves: longer than a client may.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(caller.ended(), None);
+    let asked = tokio::spawn(async move { caller.ask("who".into()).await });
+    let (_server, mut incoming) = connection(theirs, Side::Server, Limits::default());
+    let request = incoming.next().await.unwrap();
+    request.reply_bytes("late".into()).unwrap();
+    assert_eq!(&asked.await.unwrap().unwrap()[..], b"late");
+}

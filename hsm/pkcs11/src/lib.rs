@@ -9,6 +9,7 @@
 mod config;
 mod content;
 mod fault;
+mod health;
 mod keys;
 mod mac;
 mod mechanism;

@@ -1,11 +1,13 @@
-//! The PIN: read from a file that nobody else can read, wiped on drop, shown
-//! to nobody.
+//! The PIN: read from a file that nobody else can read, kept out of swap, wiped
+//! on drop, shown to nobody.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cryptoki::types::AuthPin;
 use rustix::fs::{Mode, OFlags};
@@ -30,9 +32,17 @@ const WELL_KNOWN: [&str; 8] = [
     "so-pin-1234",
 ];
 
-/// A token's PIN.
+/// A token's PIN. Clones share the one place in memory where it stands.
 #[derive(Clone)]
-pub struct Pin(AuthPin);
+pub struct Pin(Arc<Kept>);
+
+struct Kept {
+    /// Wiped when the last clone goes.
+    pin: AuthPin,
+    /// The page stays out of swap for as long as the process lives: unlocking
+    /// it would unlock whatever else stands there.
+    _locked: Option<ManuallyDrop<region::LockGuard>>,
+}
 
 /// Why a PIN was not taken. Never tells the PIN.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +103,7 @@ impl Pin {
                 "this PIN stands in every manual: choose another",
             ));
         }
-        Ok(Self(AuthPin::new(Box::from(text))))
+        Ok(Self(Arc::new(Kept::new(text))))
     }
 
     /// Reads the PIN from a file of this user with mode 0400; no link is followed.
@@ -174,11 +184,26 @@ impl Pin {
 
     /// True if both are the same text.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
+        self.0.pin.expose_secret() == other.0.pin.expose_secret()
     }
 
-    pub(crate) const fn auth(&self) -> &AuthPin {
-        &self.0
+    pub(crate) fn auth(&self) -> &AuthPin {
+        &self.0.pin
+    }
+}
+
+impl Kept {
+    fn new(text: &str) -> Self {
+        let pin = AuthPin::new(Box::from(text));
+        let place = pin.expose_secret();
+        let locked = region::lock(place.as_ptr(), place.len());
+        if let Err(error) = &locked {
+            tracing::warn!(%error, "the PIN is not kept out of swap: raise LimitMEMLOCK");
+        }
+        Self {
+            pin,
+            _locked: locked.ok().map(ManuallyDrop::new),
+        }
     }
 }
 

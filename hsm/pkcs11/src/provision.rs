@@ -97,6 +97,24 @@ impl Token {
         Ok(keys)
     }
 
+    /// Changes the user PIN from the one that this token was opened with.
+    ///
+    /// # Errors
+    /// [`KeyErrorKind::Config`] when both are the same or the token refuses; then
+    /// the old one still holds.
+    pub fn change_pin(&self, new: &Pin) -> Result<(), KeyError> {
+        let what = "change the PIN";
+        let old = self.pool.pin();
+        if old.is_same(new) {
+            let detail = "the new PIN is the old one";
+            return Err(KeyError::new(KeyErrorKind::Config, what, detail));
+        }
+        let session = self.pool.writing_session(what)?;
+        session
+            .set_pin(old.auth(), new.auth())
+            .map_err(|error| told(what, &error))
+    }
+
     fn make(
         &self,
         session: &Session,

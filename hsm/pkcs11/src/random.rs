@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::Token;
 use crate::fault::Fault;
+use crate::health::Health;
 
 const WHAT: &str = "give random bytes";
 
@@ -30,12 +31,21 @@ impl Randomness for Token {
     }
 }
 
-/// Watches the generators (NIST SP 800-90B section 4.4, repetition count, on
-/// whole blocks: two equal blocks of 32 bytes in a row do not happen).
+/// Watches both generators: the health tests of NIST SP 800-90B section 4.4 on
+/// each byte (repetition count, adaptive proportion), and that no block of 32
+/// bytes comes twice in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    last: Mutex<Option<([u8; BLOCK], [u8; BLOCK])>>,
+    state: Mutex<State>,
     broken: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Only hashes are kept: these blocks become keys.
+    last: Option<([u8; BLOCK], [u8; BLOCK])>,
+    token: Health,
+    system: Health,
 }
 
 impl Watch {
@@ -64,13 +74,15 @@ impl Watch {
     }
 
     fn is_alive(&self, token: &[u8; BLOCK], system: &[u8; BLOCK]) -> bool {
-        let constant = |block: &[u8; BLOCK]| block.iter().all(|byte| Some(byte) == block.first());
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only hashes are kept: these blocks become keys.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (digest(token), digest(system));
-        let repeated = last.is_some_and(|(token, system)| token == now.0 || system == now.1);
-        *last = Some(now);
-        !(repeated || constant(token) || constant(system))
+        let repeated = state
+            .last
+            .is_some_and(|(token, system)| token == now.0 || system == now.1);
+        state.last = Some(now);
+        // Both are always fed: each has its own history.
+        let (one, other) = (state.token.takes(token), state.system.takes(system));
+        one && other && !repeated
     }
 }
 
@@ -90,19 +102,18 @@ mod tests {
 
     #[test]
     fn a_generator_that_stands_still_is_seen() {
-        let (a, b, c) = ([1; 31], [2; 31], [3; 31]);
-        let block = |bytes: [u8; 31]| {
-            let mut block = [9; BLOCK];
-            block[..31].copy_from_slice(&bytes);
-            block
+        let block = |seed: u8| -> [u8; BLOCK] {
+            std::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(u8::try_from(at).unwrap()))
         };
+        let (a, b, c) = (block(1), block(2), block(3));
         let watch = Watch::default();
-        assert!(watch.is_alive(&block(a), &block(b)));
-        assert!(watch.is_alive(&block(b), &block(c)));
-        assert!(!watch.is_alive(&block(b), &block(a)), "the token repeats");
-        assert!(!watch.is_alive(&block(c), &block(a)), "the system repeats");
-        assert!(watch.is_alive(&block(a), &block(b)));
-        assert!(!watch.is_alive(&[0; BLOCK], &block(c)), "all zero");
-        assert!(!watch.is_alive(&block(c), &[0xff; BLOCK]), "all one");
+        assert!(watch.is_alive(&a, &b));
+        assert!(watch.is_alive(&b, &c));
+        assert!(!watch.is_alive(&b, &a), "the token repeats");
+        assert!(!watch.is_alive(&c, &a), "the system repeats");
+        assert!(watch.is_alive(&a, &b));
+        assert!(!watch.is_alive(&[0; BLOCK], &c), "all zero");
+        let watch = Watch::default();
+        assert!(!watch.is_alive(&c, &[0xff; BLOCK]), "all one");
     }
 }

@@ -10,9 +10,12 @@ use zeroize::Zeroize;
 
 use crate::connection::shared::{Batch, Handle, Shared};
 use crate::error::{Error, Violation};
+use crate::limits::Side;
 use crate::wire::{self, GREETING, HEAD, Head, MAX_PAYLOAD};
 
-/// How long the other side may take to greet.
+/// How long one that asks may take to greet. One that serves may take as long as
+/// it wants: it may be starting, for example while it waits for its token, and
+/// nobody makes a second socket until it is replaced.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bytes gathered for one write, and read at once.
@@ -62,7 +65,12 @@ async fn read(mut socket: OwnedReadHalf, shared: Arc<Shared>, handle: Weak<Handl
 
 async fn read_on(socket: &mut OwnedReadHalf, shared: &Shared, handle: &Weak<Handle>) -> Error {
     let mut greeting = [0; GREETING];
-    match tokio::time::timeout(PATIENCE, socket.read_exact(&mut greeting)).await {
+    let greeted = socket.read_exact(&mut greeting);
+    let read = match shared.side {
+        Side::Client => Ok(greeted.await),
+        Side::Server => tokio::time::timeout(PATIENCE, greeted).await,
+    };
+    match read {
         Ok(Ok(_)) => {}
         Ok(Err(_)) => return Error::Gone,
         Err(_) => return Error::Violation(Violation::Greeting),

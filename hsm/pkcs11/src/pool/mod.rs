@@ -114,6 +114,10 @@ impl Pool {
         &self.identity
     }
 
+    pub(crate) const fn pin(&self) -> &Pin {
+        &self.pin
+    }
+
     pub(crate) const fn config(&self) -> &TokenConfig {
         &self.config
     }
