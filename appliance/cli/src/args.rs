@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 /// First look:      chancery demo
 /// A new node:      chancery init DIR, then chancery run --config DIR/chancery.toml
 /// A user's end:    chancery send | inbox | status | reply | forward | withdraw | recipients
-/// An officer's:    chancery review | audit
+/// An officer's:    chancery review | key | audit
 /// Without a node:  chancery label | policy | audit verify | check
 ///
 /// Exit status: 0 done, 1 refused or failed (one line says what to do), 2 typed wrongly.
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Review(crate::review::Args),
     /// The directory: enrols participants with their keys.
     Participant(crate::participant::Args),
+    /// Custody: lists keys, proposes and approves what is done with them, inventory, forecast.
+    Key(crate::key::Args),
     /// The log: list, timeline, export; verify works on an export alone.
     Audit(crate::audit::Args),
 }

@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod files;
 mod init;
+mod key;
 mod label;
 mod officers;
 mod out;
@@ -66,6 +67,7 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Policy(it) => policy::command(&it, json),
         Command::Review(it) => review::command(&it, json),
         Command::Participant(it) => participant::command(&it, json),
+        Command::Key(it) => key::command(&it, json),
         Command::Audit(it) => audit::command(&it, json),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use chancery_hsm_api::approval as form;
 use chancery_ipc::{Limits, Side, connection};
 use chancery_machine::SystemClock;
 use chancery_message::{Clock as _, OfficerId};
@@ -88,6 +89,18 @@ impl Desk {
 // === impl Officer ===
 
 impl Officer {
+    /// The officer's id.
+    pub(crate) fn name(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Signs a record, whatever it is about.
+    pub(crate) fn sign(&self, record: form::Record) -> Result<form::Signed, Failure> {
+        record
+            .sign(self.id.as_str(), &self.key)
+            .map_err(failed("the approval"))
+    }
+
     /// Gives an order; the lines of the answer.
     pub(crate) async fn order(&self, request: Request) -> Result<Vec<Bytes>, Failure> {
         let digest = request

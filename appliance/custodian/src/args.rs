@@ -40,6 +40,20 @@ pub(crate) enum Command {
     },
     /// Log in, test every key, and print what is there as JSON.
     Keys,
+    /// Enrol the first custodians: who may order what is done with keys, and
+    /// how many of them must agree. Later the custodians change this themselves.
+    Enrol {
+        /// The roster, JSON: `{"needed": 2, "custodians": {"ID": "HEX POINT", …}}`.
+        #[arg(long, value_name = "FILE")]
+        roster: PathBuf,
+    },
+    /// Carry out what custodians approved and what needs the node stopped: a new
+    /// PIN (from the file beside the present one, `FILE.next`).
+    Perform {
+        /// The dossier: the proposal with its approvals.
+        #[arg(value_name = "FILE")]
+        dossier: PathBuf,
+    },
     /// Forget wrong PINs, after the right one was put in place.
     ResetTries,
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use chancery_hsm_api::{Inventory as _, KeyInfo, KeyRole};
+use chancery_hsm_api::{Inventory as _, KeyErrorKind, KeyInfo, KeyRole};
 use chancery_hsm_custodian::{CustodianSettings, PinSource, note};
 use chancery_hsm_pkcs11::{Module, Pin, Token};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::args::{Args, Command};
 use crate::house::House;
-use crate::{Failure, environment, serve, settings};
+use crate::{Failure, environment, office, serve, settings};
 
 /// Does what was typed.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -40,6 +40,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let token = open(&settings, &house, load(&settings)?)?;
             print(&settings, &token, token.keys()?)
         }
+        Some(Command::Enrol { roster }) => {
+            let house = House::open(&settings)?;
+            office::enrol(&settings, &house, roster)
+        }
+        Some(Command::Perform { dossier }) => {
+            environment::prepare(&settings)?;
+            let house = House::open(&settings)?;
+            office::perform(&settings, &house, dossier)
+        }
         Some(Command::ResetTries) => {
             let house = House::open(&settings)?;
             house.record("pin-tries.reset", String::new())?;
@@ -60,9 +69,19 @@ pub(crate) fn open(
     house: &House,
     module: Module,
 ) -> Result<Token, Failure> {
-    let pin = settings::pin(settings)?;
-    let config = settings::token_config(&settings.token);
-    Ok(Token::open(module, config, pin, house.tries.clone())?)
+    let open = |module| {
+        let pin = settings::pin(settings)?;
+        let config = settings::token_config(&settings.token);
+        Ok(Token::open(module, config, pin, house.tries.clone())?)
+    };
+    match open(module.clone()) {
+        Err(Failure::Key(error))
+            if error.kind == KeyErrorKind::Config && office::take_next_pin(settings, house)? =>
+        {
+            open(module)
+        }
+        other => other,
+    }
 }
 
 fn provision(
@@ -104,6 +123,8 @@ fn provision(
         house.record("key.make", role.to_string())?;
     }
     let keys = token.provision(roles)?;
+    // From now on the register knows them.
+    office::govern(settings, &house, &token)?;
     print(settings, &token, keys)
 }
 

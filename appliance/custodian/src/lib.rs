@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod house;
 mod memory;
+mod office;
 mod serve;
 mod settings;
 mod watch;

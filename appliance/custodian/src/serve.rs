@@ -13,7 +13,7 @@ use chancery_ipc::{Command, Incoming, Limits, Links, Side, Tag, connection};
 use chancery_sandbox::{Grants, Profile};
 
 use crate::house::House;
-use crate::{Failure, commands, environment, memory, settings, watch};
+use crate::{Failure, commands, environment, memory, office, settings, watch};
 
 /// Who asks on which link.
 const LINKS: [(Tag, Client); 6] = [
@@ -51,6 +51,14 @@ pub(crate) fn serve(settings: &CustodianSettings) -> Result<(), Failure> {
     let house = House::open(settings)?;
     let token = token(settings, &house)?;
     let links = Links::from_process(Path::new(RUN))?;
+    // Under `chancery run` custodians ask by path; on an appliance a unit has it.
+    links
+        .bind(
+            &Tag::fixed("custodian.admin"),
+            &settings.state_dir.join("admin.sock"),
+        )
+        .map_err(Failure::system("open the officers' socket"))?;
+    let governance = office::govern(settings, &house, &token)?;
     let book_file = settings.state_dir.join("checkpoints.json");
     let book = Book::open(&book_file, &settings.log_origin, house.log.as_ref())?;
     house.record(
@@ -61,7 +69,8 @@ pub(crate) fn serve(settings: &CustodianSettings) -> Result<(), Failure> {
     sandbox(settings)?;
 
     let log: Arc<dyn Recorder> = Arc::<chancery_hsm_custodian::ChainLog>::clone(&house.log);
-    let server = Arc::new(Server::new(token, book, log, settings::limits(settings)));
+    let server = Server::new(token, book, log, settings::limits(settings));
+    let server = Arc::new(server.with_governance(governance));
     links.start().map_err(Failure::system("receive sockets"))?;
     let hanging = Duration::from_secs(u64::from(settings.token.hanging_secs));
     watch::start(&server, hanging).map_err(Failure::system("start the watch"))?;

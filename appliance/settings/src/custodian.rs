@@ -27,6 +27,8 @@ pub struct Custodian {
     /// How much may be asked; without it, fitted to the number of sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<CustodyLimits>,
+    /// For how long keys are used, by role.
+    pub periods: CustodyPeriods,
 }
 
 impl Default for Custodian {
@@ -38,6 +40,53 @@ impl Default for Custodian {
             token: Token::default(),
             pin: PinSource::File("data/token.pin".into()),
             limits: None,
+            periods: CustodyPeriods::default(),
+        }
+    }
+}
+
+/// `[custodian.periods]`: fixed for a key when it is activated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CustodyPeriods {
+    /// Key-encryption keys.
+    pub kek: CustodyPeriod,
+    /// Keyed digests over rows and indexes. WARNING: a node whose digest key
+    /// has ended does not start.
+    pub mac: CustodyPeriod,
+    /// Checkpoints of the audit log. After its end nothing is released.
+    pub checkpoint: CustodyPeriod,
+    /// OpenPGP signatures.
+    pub pgp_sign: CustodyPeriod,
+    /// OpenPGP decryption.
+    pub pgp_decrypt: CustodyPeriod,
+    /// TLS handshakes of the doors.
+    pub tls: CustodyPeriod,
+}
+
+/// One role's periods, in days from the activation; 0 means without an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustodyPeriod {
+    /// In which things are made with the key.
+    pub make_days: u32,
+    /// In which what it made is opened.
+    pub open_days: u32,
+}
+
+impl Default for CustodyPeriods {
+    fn default() -> Self {
+        let days = |make_days| CustodyPeriod {
+            make_days,
+            open_days: 0,
+        };
+        Self {
+            kek: days(730),
+            mac: days(0),
+            checkpoint: days(1095),
+            pgp_sign: days(1095),
+            pgp_decrypt: days(0),
+            tls: days(730),
         }
     }
 }

@@ -23,7 +23,10 @@ mod template;
 
 use serde::{Deserialize, Serialize};
 
-pub use custodian::{Custodian, CustodyLimit, CustodyLimits, ModuleKind, PinSource, Token};
+pub use custodian::{
+    Custodian, CustodyLimit, CustodyLimits, CustodyPeriod, CustodyPeriods, ModuleKind, PinSource,
+    Token,
+};
 pub use doors::{Door, Doors, Listen, MailDoor};
 pub use finding::{Finding, Grade};
 pub use load::SettingsError;

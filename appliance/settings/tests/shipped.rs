@@ -9,8 +9,9 @@
 use std::collections::BTreeSet;
 
 use chancery_settings::{
-    Audit, Custodian, CustodyLimit, CustodyLimits, Database, Door, Doors, Hardening, Limits,
-    Listen, MailDoor, Metrics, ModuleKind, Node, PinSource, Rules, SHIPPED, Settings, Token, fill,
+    Audit, Custodian, CustodyLimit, CustodyLimits, CustodyPeriod, CustodyPeriods, Database, Door,
+    Doors, Hardening, Limits, Listen, MailDoor, Metrics, ModuleKind, Node, PinSource, Rules,
+    SHIPPED, Settings, Token, fill,
 };
 
 /// Every option there is: the compiler sees to it that none is forgotten here.
@@ -26,6 +27,10 @@ fn every_option() -> Settings {
         waiting: 9,
         wait_ms: 9,
         per_second: 9,
+    };
+    let period = CustodyPeriod {
+        make_days: 9,
+        open_days: 9,
     };
     Settings {
         node: Node {
@@ -69,6 +74,14 @@ fn every_option() -> Settings {
                 readers: limit,
                 admin: limit,
             }),
+            periods: CustodyPeriods {
+                kek: period,
+                mac: period,
+                checkpoint: period,
+                pgp_sign: period,
+                pgp_decrypt: period,
+                tls: period,
+            },
         },
         audit: Audit {
             checkpoint_every_s: 9,
@@ -138,7 +151,9 @@ fn options(settings: &Settings) -> BTreeSet<String> {
 
 /// Tables that are the value of one option.
 fn value_of_its_own(option: &str) -> bool {
-    option == "custodian.pin" || option.starts_with("custodian.limits.")
+    option == "custodian.pin"
+        || option.starts_with("custodian.limits.")
+        || option.starts_with("custodian.periods.")
 }
 
 /// The shipped file with the `#` of every option taken away.

@@ -1,12 +1,13 @@
 //! A vote or approval is a signature over a canonical record.
 //!
-//! The record's bytes are fixed: JSON with the members in this order and no
-//! white space. What is signed names the node, the operation and the digest of
+//! The record's form stands in `chancery_hsm_api::approval`; here it has the
+//! gateway's own types. What is signed names the node, the operation and the digest of
 //! exactly what is approved, so that no signature fits anything else. Whether a
 //! nonce was used before, the caller asks the store.
 
 use std::collections::BTreeSet;
 
+use chancery_hsm_api::approval as form;
 use chancery_message::{OfficerId, Timestamp};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
@@ -14,25 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{Officer, Role, View};
 
-/// The format's name: the first member of every record.
-pub const FORMAT: &str = "chancery-approval-v1";
-
-/// Longest time that a record may ask to be valid for, from when it is given: one day.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-
-/// For or against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Vote {
-    /// For.
-    Approve,
-    /// Against.
-    Refuse,
-}
+pub use chancery_hsm_api::approval::{FORMAT, Vote};
 
 /// What an officer signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Canonical", into = "Canonical")]
+#[serde(from = "form::Record", into = "form::Record")]
 pub struct Record {
     /// The node that it is meant for.
     pub node: String,
@@ -138,10 +125,9 @@ impl Record {
     /// # Errors
     /// [`ApprovalError::Unwritable`] when a time is outside the years 1 to 9999.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ApprovalError> {
-        if self.not_after.date().is_none() {
-            return Err(ApprovalError::Unwritable);
-        }
-        serde_json::to_vec(self).map_err(|_| ApprovalError::Unwritable)
+        form::Record::from(self.clone())
+            .to_bytes()
+            .map_err(|form::Unwritable| ApprovalError::Unwritable)
     }
 
     /// Signs.
@@ -224,7 +210,7 @@ pub fn verify(
     if record.not_after < expected.given_at {
         return Err(ApprovalError::Expired);
     }
-    if record.not_after > expected.given_at.after(LONGEST) {
+    if record.not_after > expected.given_at.after(form::LONGEST) {
         return Err(ApprovalError::TooLong);
     }
     if !expected
@@ -268,56 +254,29 @@ pub fn count(approvals: &[Verified]) -> Option<usize> {
     )
 }
 
-/// The members of a record, in the order in which they are written.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Canonical {
-    format: String,
-    node: String,
-    operation: String,
-    digest: String,
-    vote: Vote,
-    nonce: String,
-    not_after: String,
-}
-
-impl From<Record> for Canonical {
+impl From<Record> for form::Record {
     fn from(record: Record) -> Self {
         Self {
-            format: FORMAT.to_owned(),
             node: record.node,
             operation: record.operation,
-            digest: hex::encode(record.digest),
+            digest: record.digest,
             vote: record.vote,
-            nonce: hex::encode(record.nonce),
-            not_after: record.not_after.to_string(),
+            nonce: record.nonce,
+            not_after: record.not_after.as_micros(),
         }
     }
 }
 
-impl TryFrom<Canonical> for Record {
-    type Error = &'static str;
-
-    fn try_from(text: Canonical) -> Result<Self, Self::Error> {
-        if text.format != FORMAT {
-            return Err("not a chancery-approval-v1 record");
+impl From<form::Record> for Record {
+    fn from(record: form::Record) -> Self {
+        Self {
+            node: record.node,
+            operation: record.operation,
+            digest: record.digest,
+            vote: record.vote,
+            nonce: record.nonce,
+            not_after: Timestamp::from_micros(record.not_after),
         }
-        let mut digest = [0; 32];
-        hex::decode_to_slice(&text.digest, &mut digest)
-            .map_err(|_| "digest is 64 hexadecimal digits")?;
-        let mut nonce = [0; 16];
-        hex::decode_to_slice(&text.nonce, &mut nonce)
-            .map_err(|_| "nonce is 32 hexadecimal digits")?;
-        let not_after = Timestamp::parse(&text.not_after)
-            .ok_or("not_after is a time such as 2027-12-31T12:00:00Z")?;
-        Ok(Self {
-            node: text.node,
-            operation: text.operation,
-            digest,
-            vote: text.vote,
-            nonce,
-            not_after,
-        })
     }
 }
 

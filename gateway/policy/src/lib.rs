@@ -18,6 +18,7 @@ pub mod directory;
 pub mod engine;
 pub mod explain;
 pub mod facts;
+pub mod foresight;
 pub mod gate;
 mod lattice;
 pub mod matrix;

@@ -7,10 +7,12 @@
 //! client's deadline.
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod durable;
 mod error;
 mod inventory;
 mod kek;
+mod life;
 mod role;
 mod secret;
 mod tls;
@@ -18,6 +20,7 @@ mod tls;
 pub use error::{KeyError, KeyErrorKind};
 pub use inventory::{Capability, Inventory, KeyInfo, TokenHealth};
 pub use kek::{Compartment, InvalidCompartment, InvalidKek, KekId, WrapScheme, WrappedKey};
+pub use life::KeyLife;
 pub use role::{DoorZone, KeyRole, MacUse, UnknownRole};
 pub use secret::{ContentKey, SharedSecret};
 pub use tls::is_certificate_verify;
@@ -166,6 +169,7 @@ pub trait KeyStore:
     + TlsSigning
     + PublicKeys
     + Inventory
+    + KeyLife
 {
 }
 
@@ -179,5 +183,6 @@ impl<T> KeyStore for T where
         + TlsSigning
         + PublicKeys
         + Inventory
+        + KeyLife
 {
 }

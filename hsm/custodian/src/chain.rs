@@ -66,6 +66,20 @@ pub trait Recorder: Send + Sync {
 
     /// True if that was ever done, with that detail.
     fn was_done(&self, operation: &str, detail: &str) -> bool;
+
+    /// All that was ever done, in order.
+    fn done(&self) -> Vec<Done>;
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// When: microseconds since 1970, UTC.
+    pub at: i64,
+    /// What: an operation's name.
+    pub operation: String,
+    /// On what.
+    pub detail: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,8 +106,8 @@ struct State {
     head: Head,
     /// Length of what is whole.
     length: u64,
-    /// Operation and detail of what was done; administration is rare.
-    done: Vec<(String, String)>,
+    /// What was done; administration is rare.
+    done: Vec<Done>,
 }
 
 /// The log is not whole.
@@ -133,7 +147,11 @@ impl ChainLog {
         let mut done = Vec::new();
         let (head, torn) = walk(&mut file, |line| {
             if line.outcome == Outcome::Done {
-                done.push((line.operation, line.detail));
+                done.push(Done {
+                    at: line.at,
+                    operation: line.operation,
+                    detail: line.detail,
+                });
             }
         })?;
         let length = file.metadata()?.len().saturating_sub(torn.len() as u64);
@@ -194,9 +212,11 @@ impl Recorder for ChainLog {
         state.length += bytes.len() as u64;
         state.head = Head { seq, hash };
         if event.outcome == Outcome::Done {
-            state
-                .done
-                .push((event.operation.clone(), event.detail.clone()));
+            state.done.push(Done {
+                at: line.at,
+                operation: line.operation,
+                detail: line.detail,
+            });
         }
         Ok(())
     }
@@ -213,7 +233,12 @@ impl Recorder for ChainLog {
         state
             .done
             .iter()
-            .any(|(what, on)| what == operation && on == detail)
+            .any(|done| done.operation == operation && done.detail == detail)
+    }
+
+    fn done(&self) -> Vec<Done> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done.clone()
     }
 }
 

@@ -11,7 +11,10 @@ use chancery_hsm_api::{
 };
 
 use crate::protocol::{Reply, decode_reply, encode};
-use crate::{Answer, Head, MAX_MAC_DATA, MAX_RANDOM, Request, Status};
+use crate::{
+    Answer, Dossier, Head, KeyCard, MAX_MAC_DATA, MAX_RANDOM, Performed, Request, RosterText,
+    Status,
+};
 
 /// First pause before asking again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -80,6 +83,64 @@ impl CustodyClient {
         }
     }
 
+    /// The register of keys.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`].
+    pub fn cards(&self) -> Result<Vec<KeyCard>, KeyError> {
+        match self.ask(&Request::Cards)? {
+            Answer::Cards(cards) => Ok(cards),
+            other => Err(unexpected(&Request::Cards, &other)),
+        }
+    }
+
+    /// Tells how many blobs are under a KEK that is no longer active;
+    /// `closed`: none, and the database takes no more.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`].
+    pub fn note_blobs(
+        &self,
+        kek: &KekId,
+        generation: u32,
+        blobs: u64,
+        closed: bool,
+    ) -> Result<(), KeyError> {
+        let request = Request::Blobs {
+            kek: kek.clone(),
+            generation,
+            blobs,
+            closed,
+        };
+        match self.ask(&request)? {
+            Answer::Noted => Ok(()),
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
+    /// The roster of custodians; none where nobody was enrolled.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`].
+    pub fn roster(&self) -> Result<Option<RosterText>, KeyError> {
+        match self.ask(&Request::Roster)? {
+            Answer::Roster(text) => serde_json::from_slice(&text).map_err(unreadable),
+            other => Err(unexpected(&Request::Roster, &other)),
+        }
+    }
+
+    /// Has a dossier carried out.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`]; `Denied` where too few approved it.
+    pub fn perform(&self, dossier: &Dossier) -> Result<Performed, KeyError> {
+        let request = Request::Perform(serde_json::to_vec(dossier).map_err(unreadable)?);
+        match self.ask(&request)? {
+            Answer::Performed(text) => serde_json::from_slice(&text).map_err(unreadable),
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
     fn ask(&self, request: &Request) -> Reply {
         let what = request.operation();
         let bytes = encode(request, what)?;
@@ -134,6 +195,14 @@ fn wait(span: Duration) {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "an error is mapped by what takes it"
+)]
+fn unreadable(error: serde_json::Error) -> KeyError {
+    KeyError::new(KeyErrorKind::Data, "ask the custodian", error.to_string())
+}
+
 fn unexpected(request: &Request, answer: &Answer) -> KeyError {
     // Only the kinds are told: answers hold secrets.
     let kind = match answer {
@@ -147,6 +216,10 @@ fn unexpected(request: &Request, answer: &Answer) -> KeyError {
         Answer::PublicKey(_) => "a public key",
         Answer::Keys(_) => "a list of keys",
         Answer::Status(_) => "a status",
+        Answer::Cards(_) => "the register",
+        Answer::Roster(_) => "the roster",
+        Answer::Performed(_) => "what was done",
+        Answer::Noted => "a receipt",
         Answer::LogHead(_) => "the head of its log",
     };
     let detail = format!("the custodian answered {kind} instead");

@@ -12,22 +12,34 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod ceremony;
 mod chain;
 mod client;
+mod council;
 mod gate;
+mod governance;
 pub mod note;
+mod period;
 mod protocol;
+mod register;
 mod roles;
+mod roster;
 mod server;
 mod settings;
 
 pub use book::Book;
-pub use chain::{ChainError, ChainLog, Event, Head, Outcome, Recorder, verify_chain};
+pub use ceremony::{Ceremony, Denial, Dossier, FORMAT as PROPOSAL_FORMAT, Proposal};
+pub use chain::{ChainError, ChainLog, Done, Event, Head, Outcome, Recorder, verify_chain};
 pub use client::CustodyClient;
+pub use council::{NotAgreed, judge};
 pub use gate::{Limit, Limits};
+pub use governance::{Governance, Performed};
+pub use period::{Period, Periods};
 pub use protocol::{
     Answer, MAX_MAC_DATA, MAX_RANDOM, MAX_REQUEST, Operation, Request, Status, Tally,
 };
+pub use register::{KeyCard, KeyState, Now, Register};
 pub use roles::{Client, may};
+pub use roster::{Roster, RosterFile, RosterText};
 pub use server::Server;
 pub use settings::{CustodianSettings, Hardening, ModuleKind, PinSource, TokenSettings};

@@ -10,7 +10,7 @@ use chancery_hsm_api::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{Client, Head};
+use crate::{Client, Head, KeyCard};
 
 const VERSION: u8 = 1;
 
@@ -67,6 +67,23 @@ pub enum Request {
     Status,
     /// The head of the custodian's own log.
     LogHead,
+    /// The register of keys: where each stands.
+    Cards,
+    /// The roster of custodians.
+    Roster,
+    /// A dossier in JSON: a proposal that custodians approved, to be carried out.
+    Perform(Vec<u8>),
+    /// So many blobs are still under a KEK that is no longer active.
+    Blobs {
+        /// Which KEK.
+        kek: KekId,
+        /// Which generation.
+        generation: u32,
+        /// How many.
+        blobs: u64,
+        /// True when there are none and the database takes no more.
+        closed: bool,
+    },
 }
 
 /// What the custodian answers when it does not refuse.
@@ -103,6 +120,14 @@ pub enum Answer {
     Status(Status),
     /// To [`Request::LogHead`].
     LogHead(Head),
+    /// To [`Request::Cards`].
+    Cards(Vec<KeyCard>),
+    /// To [`Request::Roster`]: in JSON, `null` where there is none.
+    Roster(Vec<u8>),
+    /// To [`Request::Perform`]: in JSON.
+    Performed(Vec<u8>),
+    /// To [`Request::Blobs`].
+    Noted,
 }
 
 /// How custodian and token fare.
@@ -162,6 +187,14 @@ pub enum Operation {
     Status,
     /// [`Request::LogHead`].
     LogHead,
+    /// [`Request::Cards`].
+    Cards,
+    /// [`Request::Roster`].
+    Roster,
+    /// [`Request::Perform`].
+    Perform,
+    /// [`Request::Blobs`].
+    Blobs,
     /// Bytes that are no request.
     Malformed,
 }
@@ -185,6 +218,10 @@ impl Request {
             Self::Keys => Operation::Keys,
             Self::Status => Operation::Status,
             Self::LogHead => Operation::LogHead,
+            Self::Cards => Operation::Cards,
+            Self::Roster => Operation::Roster,
+            Self::Perform(_) => Operation::Perform,
+            Self::Blobs { .. } => Operation::Blobs,
         }
     }
 
@@ -201,12 +238,42 @@ impl Request {
             Self::PgpAgree(_) => Some(KeyRole::PgpDecrypt),
             Self::TlsSign { zone, .. } => Some(KeyRole::Tls(*zone)),
             Self::PublicKey(role) => Some(role.clone()),
-            Self::Random(_) | Self::Keys | Self::Status | Self::LogHead => None,
+            Self::Blobs { kek, .. } => Some(KeyRole::Kek(kek.clone())),
+            Self::Random(_)
+            | Self::Keys
+            | Self::Status
+            | Self::LogHead
+            | Self::Cards
+            | Self::Roster
+            | Self::Perform(_) => None,
         }
     }
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::NewContentKey,
+        Self::UnwrapKey,
+        Self::RewrapKey,
+        Self::Mac,
+        Self::Random,
+        Self::LastCheckpoint,
+        Self::SignCheckpoint,
+        Self::PgpSign,
+        Self::PgpAgree,
+        Self::TlsSign,
+        Self::PublicKey,
+        Self::Keys,
+        Self::Status,
+        Self::LogHead,
+        Self::Cards,
+        Self::Roster,
+        Self::Perform,
+        Self::Blobs,
+        Self::Malformed,
+    ];
+
     /// In words, for errors: `unwrap a content key`.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -225,6 +292,10 @@ impl Operation {
             Self::Keys => "list the keys",
             Self::Status => "tell the status",
             Self::LogHead => "tell the head of the log",
+            Self::Cards => "tell the register of keys",
+            Self::Roster => "tell the roster of custodians",
+            Self::Perform => "carry out what custodians ordered",
+            Self::Blobs => "note what is under a key",
             Self::Malformed => "read a request",
         }
     }
@@ -248,6 +319,10 @@ impl fmt::Display for Operation {
             Self::Keys => "keys",
             Self::Status => "status",
             Self::LogHead => "log-head",
+            Self::Cards => "cards",
+            Self::Roster => "roster",
+            Self::Perform => "perform",
+            Self::Blobs => "blobs",
             Self::Malformed => "malformed",
         })
     }

@@ -57,19 +57,25 @@ pub fn may(client: Client, request: &Request) -> bool {
         | Request::Random(_)
         | Request::LastCheckpoint(_)
         | Request::SignCheckpoint(_)
-        | Request::PgpSign(_) => client == Client::Core,
+        | Request::PgpSign(_)
+        | Request::Blobs { .. } => client == Client::Core,
         // Incoming mail is opened where it is read.
         Request::PgpAgree(_) => client == Client::Reader(DoorZone::Mail),
         // A door speaks TLS with its own certificate alone.
         Request::TlsSign { zone, .. } => client == Client::Door(*zone),
         Request::PublicKey(role) => match client {
-            Client::Core | Client::Admin => true,
+            Client::Core => true,
+            // Public parts leave by a ceremony alone.
+            Client::Admin => false,
             Client::Door(zone) => *role == KeyRole::Tls(zone),
             Client::Reader(DoorZone::Mail) => *role == KeyRole::PgpDecrypt,
             Client::Reader(DoorZone::Siena | DoorZone::Rest) => false,
         },
-        Request::Keys | Request::Status | Request::LogHead => {
+        Request::Keys => client == Client::Core,
+        Request::Status | Request::LogHead | Request::Cards => {
             matches!(client, Client::Core | Client::Admin)
         }
+        // What it carries is proven by the custodians' own signatures.
+        Request::Roster | Request::Perform(_) => client == Client::Admin,
     }
 }

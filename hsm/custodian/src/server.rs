@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chancery_hsm_api::{KeyError, KeyErrorKind, KeyStore, is_certificate_verify};
+use chancery_hsm_api::{KekId, KeyError, KeyErrorKind, KeyRole, KeyStore, is_certificate_verify};
 use zeroize::Zeroizing;
 
 use crate::chain::{Event, Outcome, Recorder};
 use crate::gate::{Gate, Limits, Pass};
 use crate::protocol::{Reply, decode, encode};
 use crate::{
-    Answer, Book, Client, MAX_MAC_DATA, MAX_RANDOM, MAX_REQUEST, Operation, Request, Status, Tally,
-    may,
+    Answer, Book, Client, Dossier, Governance, MAX_MAC_DATA, MAX_RANDOM, MAX_REQUEST, Operation,
+    Request, Status, Tally, may,
 };
 
 /// Refusals of one client that get a line each, per [`WINDOW`]; the rest is
@@ -30,6 +30,8 @@ pub struct Server<K> {
     tallies: Mutex<BTreeMap<(Client, Operation), Tally>>,
     refusals: Mutex<BTreeMap<Client, Refusals>>,
     log_writable: AtomicBool,
+    /// Register, roster and role table; none in tests of the protocol alone.
+    governance: Option<Governance>,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,16 @@ impl<K: KeyStore> Server<K> {
             tallies: Mutex::default(),
             refusals: Mutex::default(),
             log_writable: AtomicBool::new(true),
+            governance: None,
         }
+    }
+
+    /// Governed by register, roster and role table: keys are used in their
+    /// time alone, and custodians may order.
+    #[must_use]
+    pub fn with_governance(mut self, governance: Governance) -> Self {
+        self.governance = Some(governance);
+        self
     }
 
     /// The keys.
@@ -102,13 +113,18 @@ impl<K: KeyStore> Server<K> {
         let subject = request
             .subject()
             .map_or_else(String::new, |role| format!("{role}: "));
-        if !may(client, &request) {
+        let taken = self
+            .governance
+            .as_ref()
+            .is_some_and(|governance| governance.denies(client, what));
+        if taken || !may(client, &request) {
             let why = format!("{subject}this client's role does not include it");
             return (what, Err(self.refuse(client, what, &why)));
         }
-        let reply = self
-            .enter(client, what)
-            .and_then(|_pass| self.perform(request));
+        let reply = self.enter(client, what).and_then(|_pass| {
+            self.in_time(&request)?;
+            self.perform(request)
+        });
         if let Err(error) = &reply
             && error.kind == KeyErrorKind::Denied
         {
@@ -126,6 +142,59 @@ impl<K: KeyStore> Server<K> {
         };
         gate.enter(client, Instant::now())
             .map_err(|why| KeyError::new(KeyErrorKind::Busy, what.words(), why))
+    }
+
+    /// Whether the key that this would use is in its time.
+    fn in_time(&self, request: &Request) -> Result<(), KeyError> {
+        let Some(governance) = &self.governance else {
+            return Ok(());
+        };
+        let (register, keys) = (governance.register(), &self.keys);
+        let kek = |id: &KekId| KeyRole::Kek(id.clone());
+        match request {
+            Request::NewContentKey(id) => register.may_make(keys, &kek(id)),
+            Request::UnwrapKey(wrapped) => {
+                register.may_open(&kek(&wrapped.kek), wrapped.generation)
+            }
+            Request::RewrapKey { wrapped, to } => {
+                register.may_open(&kek(&wrapped.kek), wrapped.generation)?;
+                register.may_make(keys, &kek(to))
+            }
+            // A digest is compared by computing it again: nobody can tell the two apart.
+            Request::Mac { usage, .. } => register.may_open_newest(keys, &KeyRole::Mac(*usage)),
+            Request::SignCheckpoint(_) => register.may_make(keys, &KeyRole::AuditCheckpoint),
+            Request::PgpSign(_) => register.may_make(keys, &KeyRole::PgpSign),
+            Request::TlsSign { zone, .. } => register.may_make(keys, &KeyRole::Tls(*zone)),
+            Request::PgpAgree(_) => register.may_open_newest(keys, &KeyRole::PgpDecrypt),
+            Request::Random(_)
+            | Request::LastCheckpoint(_)
+            | Request::PublicKey(_)
+            | Request::Keys
+            | Request::Status
+            | Request::LogHead
+            | Request::Cards
+            | Request::Roster
+            | Request::Perform(_)
+            | Request::Blobs { .. } => Ok(()),
+        }
+    }
+
+    fn governance(&self, what: Operation) -> Result<&Governance, KeyError> {
+        self.governance.as_ref().ok_or_else(|| {
+            let why = "this custodian keeps no register";
+            KeyError::new(KeyErrorKind::Unsupported, what.words(), why)
+        })
+    }
+
+    fn order(&self, bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let what = Operation::Perform;
+        let unreadable = |why: &str| KeyError::new(KeyErrorKind::Denied, what.words(), why);
+        let dossier: Dossier = serde_json::from_slice(bytes)
+            .map_err(|_| unreadable("this is no dossier of this version"))?;
+        let done =
+            self.governance(what)?
+                .perform(&self.keys, &Client::Admin.to_string(), &dossier)?;
+        serde_json::to_vec(&done).map_err(|_| unreadable("the answer cannot be written"))
     }
 
     fn perform(&self, request: Request) -> Reply {
@@ -179,6 +248,23 @@ impl<K: KeyStore> Server<K> {
             Request::Keys => Answer::Keys(keys.keys()?),
             Request::Status => Answer::Status(self.status()),
             Request::LogHead => Answer::LogHead(self.recorder.head()),
+            Request::Cards => Answer::Cards(self.governance(what)?.register().cards()),
+            Request::Roster => {
+                let text = serde_json::to_vec(&self.governance(what)?.roster());
+                Answer::Roster(text.unwrap_or_default())
+            }
+            Request::Perform(dossier) => Answer::Performed(self.order(&dossier)?),
+            Request::Blobs {
+                kek,
+                generation,
+                blobs,
+                closed,
+            } => {
+                let role = KeyRole::Kek(kek);
+                let register = self.governance(what)?.register();
+                register.note_blobs(&role, generation, blobs, closed)?;
+                Answer::Noted
+            }
         })
     }
 

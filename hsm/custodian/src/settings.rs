@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Limits;
+use crate::{Limits, Periods};
 
 /// The custodian's configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct CustodianSettings {
     /// How much may be asked; by default fitted to the number of sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// For how long keys are used, by role.
+    #[serde(default)]
+    pub periods: Periods,
 }
 
 /// Which token, in which module.

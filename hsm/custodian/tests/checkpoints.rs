@@ -217,7 +217,10 @@ fn a_signature_that_does_not_verify_is_not_given_out() {
     let folder = tempfile::tempdir().unwrap();
     let client = core(server(
         folder.path(),
-        SoftKeys { lying: true },
+        SoftKeys {
+            lying: true,
+            ..SoftKeys::default()
+        },
         Limits::default(),
     ));
     let error = client

@@ -95,29 +95,38 @@ fn table() -> Vec<(Request, BTreeSet<Client>)> {
         ),
         (
             Request::PublicKey(KeyRole::Tls(Mail)),
-            vec![Core, Admin, Door(Mail)],
+            vec![Core, Door(Mail)],
         ),
         (
             Request::PublicKey(KeyRole::Tls(Siena)),
-            vec![Core, Admin, Door(Siena)],
+            vec![Core, Door(Siena)],
         ),
         (
             Request::PublicKey(KeyRole::Tls(Rest)),
-            vec![Core, Admin, Door(Rest)],
+            vec![Core, Door(Rest)],
         ),
-        (Request::PublicKey(KeyRole::PgpSign), vec![Core, Admin]),
+        (Request::PublicKey(KeyRole::PgpSign), vec![Core]),
         (
             Request::PublicKey(KeyRole::PgpDecrypt),
-            vec![Core, Admin, Reader(Mail)],
+            vec![Core, Reader(Mail)],
         ),
-        (
-            Request::PublicKey(KeyRole::AuditCheckpoint),
-            vec![Core, Admin],
-        ),
-        (Request::PublicKey(kek), vec![Core, Admin]),
-        (Request::Keys, vec![Core, Admin]),
+        (Request::PublicKey(KeyRole::AuditCheckpoint), vec![Core]),
+        (Request::PublicKey(kek), vec![Core]),
+        (Request::Keys, vec![Core]),
         (Request::Status, vec![Core, Admin]),
         (Request::LogHead, vec![Core, Admin]),
+        (Request::Cards, vec![Core, Admin]),
+        (Request::Roster, vec![Admin]),
+        (Request::Perform(Vec::new()), vec![Admin]),
+        (
+            Request::Blobs {
+                kek: KekId::Intake,
+                generation: 1,
+                blobs: 0,
+                closed: false,
+            },
+            vec![Core],
+        ),
     ]
     .into_iter()
     .map(|(request, who)| (request, who.into_iter().collect()))

@@ -26,6 +26,8 @@ pub(crate) struct Keys {
     public: RwLock<HashMap<String, (u64, Vec<u8>)>>,
     /// The newest generation of each role.
     newest: RwLock<BTreeMap<KeyRole, u32>>,
+    /// The generation that was chosen to make new things with.
+    chosen: RwLock<BTreeMap<KeyRole, u32>>,
 }
 
 impl Keys {
@@ -36,13 +38,38 @@ impl Keys {
             keks: RwLock::default(),
             public: RwLock::default(),
             newest: RwLock::default(),
+            chosen: RwLock::default(),
         }
     }
 
-    /// The generation that new things are made with; 1 for a role never seen.
+    /// The generation that new things are made with: the chosen one, else the
+    /// newest; 1 for a role never seen.
     pub(crate) fn newest(&self, role: &KeyRole) -> u32 {
+        let chosen = self.chosen.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(generation) = chosen.get(role) {
+            return *generation;
+        }
+        drop(chosen);
         let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
         newest.get(role).copied().unwrap_or(1)
+    }
+
+    /// New things of that role are made with that generation from now on.
+    pub(crate) fn choose(&self, role: &KeyRole, generation: u32) {
+        let mut chosen = self.chosen.write().unwrap_or_else(PoisonError::into_inner);
+        chosen.insert(role.clone(), generation);
+    }
+
+    /// A key of that label is no more.
+    pub(crate) fn forget(&self, label: &str) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.remove(label);
+        drop(hidden);
+        let mut keks = self.keks.write().unwrap_or_else(PoisonError::into_inner);
+        keks.remove(label);
+        drop(keks);
+        let mut public = self.public.write().unwrap_or_else(PoisonError::into_inner);
+        public.remove(label);
     }
 
     /// The private or secret key of a role that does not wrap.

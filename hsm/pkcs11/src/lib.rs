@@ -11,6 +11,7 @@ mod content;
 mod fault;
 mod health;
 mod keys;
+mod life;
 mod mac;
 mod mechanism;
 mod module;

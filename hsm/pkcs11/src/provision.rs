@@ -115,7 +115,7 @@ impl Token {
             .map_err(|error| told(what, &error))
     }
 
-    fn make(
+    pub(crate) fn make(
         &self,
         session: &Session,
         role: &KeyRole,

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use chancery_hsm_custodian::{Book, Client, Event, Head, Limits as Gates, Recorder, Server};
+use chancery_hsm_custodian::{Book, Client, Done, Event, Head, Limits as Gates, Recorder, Server};
 use chancery_ipc::{Limits, Side, connection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -86,6 +86,10 @@ impl Recorder for Nowhere {
 
     fn was_done(&self, _operation: &str, _detail: &str) -> bool {
         false
+    }
+
+    fn done(&self) -> Vec<Done> {
+        Vec::new()
     }
 }
 

@@ -204,6 +204,7 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
     let roles = token::roles(&directory)?;
     let custodian = plan.programs.join("chancery-custodian");
     let report = token::provision(&custodian, &places.config(), &places.officer_pin(), &roles)?;
+    token::enrol(&custodian, &places.config(), &directory, &places.officers())?;
     if let Some(key) = &report.checkpoint_key {
         files::create(&places.audit_key(), 0o444, format!("{key}\n").as_bytes())?;
     }

@@ -20,7 +20,7 @@ country = "EU"
 compartment = "registry"
 "#;
 
-/// Two people where two must agree, and one who only reads.
+/// Two people where two must agree, three who hold keys, and one who only reads.
 pub(super) const FIRST_OFFICERS: &str = r#"
 [[officer]]
 id = "release-1"
@@ -42,6 +42,21 @@ id = "security-2"
 name = "Second security officer"
 participant = "registry"
 roles = ["security"]
+[[officer]]
+id = "custodian-1"
+name = "First key custodian"
+participant = "registry"
+roles = ["key-custodian"]
+[[officer]]
+id = "custodian-2"
+name = "Second key custodian"
+participant = "registry"
+roles = ["key-custodian"]
+[[officer]]
+id = "custodian-3"
+name = "Third key custodian"
+participant = "registry"
+roles = ["key-custodian"]
 [[officer]]
 id = "auditor-1"
 name = "Auditor"

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chancery_hsm_api::{DoorZone, KeyRole, MacUse};
-use chancery_policy::directory::Directory;
+use chancery_policy::directory::{Directory, Role};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -101,6 +101,53 @@ pub(crate) fn provision(
         return Err(Failure::new(format!("the token was not set up: {last}")));
     }
     serde_json::from_slice(&output.stdout).map_err(failed("the custodian's report"))
+}
+
+/// Enrols the key custodians of the directory in the custodian; two of them
+/// must agree. None where there are not two.
+pub(crate) fn enrol(
+    program: &Path,
+    config: &Path,
+    directory: &Directory,
+    folder: &Path,
+) -> Result<bool, Failure> {
+    use p256::pkcs8::DecodePublicKey as _;
+    let mut custodians = std::collections::BTreeMap::new();
+    for officer in directory.officers() {
+        let Some(pem) = officer.key.as_deref() else {
+            continue;
+        };
+        if officer.roles.contains(&Role::KeyCustodian) {
+            let key = p256::ecdsa::VerifyingKey::from_public_key_pem(pem)
+                .map_err(failed(format!("the key of {}", officer.id)))?;
+            let point = hex::encode(key.to_encoded_point(false).as_bytes());
+            custodians.insert(officer.id.to_string(), point);
+        }
+    }
+    if custodians.len() < 2 {
+        return Ok(false);
+    }
+    let roster = serde_json::json!({ "needed": 2, "custodians": custodians });
+    let file = folder.join("roster.json");
+    files::create(&file, 0o400, roster.to_string().as_bytes())?;
+    let output = Command::new(program)
+        .arg("--config")
+        .arg(config)
+        .arg("enrol")
+        .arg("--roster")
+        .arg(&file)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed(format!("{} cannot be started", program.display())))?;
+    if output.status.success() {
+        return Ok(true);
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    let last = told.lines().last().unwrap_or("it said nothing").to_owned();
+    Err(Failure::new(format!(
+        "the custodians were not enrolled: {last}"
+    )))
 }
 
 /// SHA-256 of the module, so that no other is ever loaded.

@@ -6,11 +6,12 @@
     reason = "each test file uses its part, and a test may end where it fails"
 )]
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use chancery_hsm_api::{
     Capability, CheckpointRequest, ContentKey, ContentKeys, DoorZone, Inventory, KekId, KeyError,
-    KeyErrorKind, KeyInfo, KeyRole, MacUse, Macs, NoteSigning, PgpDecryption, PgpSigning,
+    KeyErrorKind, KeyInfo, KeyLife, KeyRole, MacUse, Macs, NoteSigning, PgpDecryption, PgpSigning,
     PublicKeys, Randomness, SharedSecret, TlsSigning, TokenHealth, WrapScheme, WrappedKey,
 };
 use chancery_hsm_custodian::{Book, ChainLog, Limits, Recorder, Server};
@@ -23,10 +24,97 @@ use sha2::Sha256;
 /// The origin of the log in these tests.
 pub(crate) const ORIGIN: &str = "chancery/test";
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SoftKeys {
     /// Answers every signature with another one.
     pub(crate) lying: bool,
+    /// What outlives a restart of the custodian.
+    pub(crate) token: Arc<Mutex<SoftToken>>,
+}
+
+/// The first generation of everything is there.
+#[derive(Debug, Default)]
+pub(crate) struct SoftToken {
+    /// After so many more effects everything fails, as after a kill.
+    pub(crate) fuse: Fuse,
+    pub(crate) later: BTreeSet<(KeyRole, u32)>,
+    pub(crate) gone: BTreeSet<(KeyRole, u32)>,
+    pub(crate) chosen: BTreeMap<KeyRole, u32>,
+}
+
+/// How many durable effects are left before the process is dead; none: it lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fuse(pub(crate) Arc<Mutex<Option<u32>>>);
+
+impl Fuse {
+    pub(crate) fn burn(&self) -> bool {
+        let mut left = self.0.lock().unwrap();
+        match left.as_mut() {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+
+    fn spend(&self) -> Result<(), KeyError> {
+        if self.burn() {
+            return Ok(());
+        }
+        let what = "use the token";
+        Err(KeyError::new(KeyErrorKind::DeviceLost, what, "killed"))
+    }
+}
+
+impl SoftKeys {
+    fn chosen(&self, role: &KeyRole) -> u32 {
+        *self.token.lock().unwrap().chosen.get(role).unwrap_or(&1)
+    }
+
+    pub(crate) fn has(&self, role: &KeyRole, generation: u32) -> bool {
+        let token = self.token.lock().unwrap();
+        let place = (role.clone(), generation);
+        (generation == 1 || token.later.contains(&place)) && !token.gone.contains(&place)
+    }
+
+    fn need(&self, role: &KeyRole, generation: u32) -> Result<(), KeyError> {
+        if self.has(role, generation) {
+            return Ok(());
+        }
+        let detail = format!("no generation {generation} of {role}");
+        Err(KeyError::new(KeyErrorKind::Unknown, "use a key", detail))
+    }
+}
+
+impl KeyLife for SoftKeys {
+    fn make_key(&self, role: &KeyRole, generation: u32) -> Result<KeyInfo, KeyError> {
+        let fuse = self.token.lock().unwrap().fuse.clone();
+        fuse.spend()?;
+        let mut token = self.token.lock().unwrap();
+        token.gone.remove(&(role.clone(), generation));
+        token.later.insert((role.clone(), generation));
+        Ok(KeyInfo {
+            role: role.clone(),
+            generation,
+            public: None,
+        })
+    }
+
+    fn destroy_key(&self, role: &KeyRole, generation: u32) -> Result<(), KeyError> {
+        let fuse = self.token.lock().unwrap().fuse.clone();
+        fuse.spend()?;
+        let mut token = self.token.lock().unwrap();
+        token.later.remove(&(role.clone(), generation));
+        token.gone.insert((role.clone(), generation));
+        Ok(())
+    }
+
+    fn use_generation(&self, role: &KeyRole, generation: u32) {
+        let mut token = self.token.lock().unwrap();
+        token.chosen.insert(role.clone(), generation);
+    }
 }
 
 pub(crate) fn secret(role: &KeyRole) -> SigningKey {
@@ -49,12 +137,13 @@ fn xored(a: &[u8], b: [u8; 32]) -> [u8; 32] {
 
 impl SoftKeys {
     fn wrap(&self, key: &ContentKey, kek: &KekId) -> WrappedKey {
-        let name = kek.to_string();
+        let generation = self.chosen(&KeyRole::Kek(kek.clone()));
+        let name = format!("{kek}#{generation}");
         let mut blob = xored(key.expose(), hmac(name.as_bytes(), b"pad")).to_vec();
         blob.extend_from_slice(&hmac(name.as_bytes(), &blob)[..8]);
         WrappedKey {
             kek: kek.clone(),
-            generation: 1,
+            generation,
             scheme: WrapScheme::AesKw,
             blob,
         }
@@ -78,7 +167,8 @@ impl ContentKeys for SoftKeys {
     }
 
     fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<ContentKey, KeyError> {
-        let name = wrapped.kek.to_string();
+        self.need(&KeyRole::Kek(wrapped.kek.clone()), wrapped.generation)?;
+        let name = format!("{}#{}", wrapped.kek, wrapped.generation);
         if wrapped.blob.len() != 40
             || wrapped.blob[32..] != hmac(name.as_bytes(), &wrapped.blob[..32])[..8]
         {
