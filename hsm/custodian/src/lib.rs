@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod card;
 mod ceremony;
 mod chain;
 mod client;
@@ -28,6 +29,7 @@ mod server;
 mod settings;
 
 pub use book::Book;
+pub use card::{KeyCard, KeyState};
 pub use ceremony::{Ceremony, Denial, Dossier, FORMAT as PROPOSAL_FORMAT, Proposal};
 pub use chain::{ChainError, ChainLog, Done, Event, Head, Outcome, Recorder, verify_chain};
 pub use client::CustodyClient;
@@ -38,7 +40,7 @@ pub use period::{Period, Periods};
 pub use protocol::{
     Answer, MAX_MAC_DATA, MAX_RANDOM, MAX_REQUEST, Operation, Request, Status, Tally,
 };
-pub use register::{KeyCard, KeyState, Now, Register};
+pub use register::{Now, Register};
 pub use roles::{Client, may};
 pub use roster::{Roster, RosterFile, RosterText};
 pub use server::Server;

@@ -111,9 +111,20 @@ fn of_key(card: &KeyCard, now: Timestamp) -> (String, Value) {
     (reference, component)
 }
 
+/// Id, name, primitive, parameters, functions, classical bits, quantum category.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    u16,
+    u8,
+);
+
 /// What the keys, the sealed format and the doors use.
 fn algorithms() -> Vec<(String, Value)> {
-    let rows: [(&str, &str, &str, &str, &[&str], u16, u8); 8] = [
+    let rows: [Row; 8] = [
         (
             "aes-256-kw",
             "AES-256 key wrap (RFC 3394)",

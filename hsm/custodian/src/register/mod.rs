@@ -7,6 +7,8 @@
 //!              originator use, from activation until the next one, retirement or its end
 //! ```
 
+mod life;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,90 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chancery_hsm_api::{KeyError, KeyErrorKind, KeyLife, KeyRole};
 use serde::{Deserialize, Serialize};
 
+use crate::card::{KeyCard, KeyState};
 use crate::chain::{Done, Event, Outcome, Recorder};
 use crate::period::Periods;
 
 /// Tells microseconds since 1970, UTC.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// What is known of one key. Times are microseconds since 1970, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyCard {
-    /// What it is for.
-    pub role: KeyRole,
-    /// Counted from 1.
-    pub generation: u32,
-    /// When it was made, or found in the token for the first time.
-    pub made_at: i64,
-    /// Since when it is used.
-    pub active_from: Option<i64>,
-    /// From then on nothing is made with it.
-    pub make_until: Option<i64>,
-    /// From then on what it made is not opened.
-    pub open_until: Option<i64>,
-    /// When it was retired.
-    pub retired_at: Option<i64>,
-    /// When the generation after it was activated.
-    pub superseded_at: Option<i64>,
-    /// Of a KEK: nothing is wrapped under it any more, and never will be again.
-    pub closed: bool,
-    /// Of a KEK that is no longer active: so many blobs are still under it, as
-    /// core told last.
-    pub blobs: Option<u64>,
-    /// When it was destroyed.
-    pub destroyed_at: Option<i64>,
-}
-
-/// Where a key stands (the states of SP 800-57 part 1, section 7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyState {
-    /// Made, not used yet.
-    PreActive,
-    /// Makes and opens.
-    Active,
-    /// Only opens what it made.
-    Deactivated,
-    /// Opens no more: its period has ended.
-    Ended,
-    /// Gone.
-    Destroyed,
-}
-
-impl KeyState {
-    /// The word for lists.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::PreActive => "pre-active",
-            Self::Active => "active",
-            Self::Deactivated => "deactivated",
-            Self::Ended => "ended",
-            Self::Destroyed => "destroyed",
-        }
-    }
-}
-
-impl KeyCard {
-    /// Where it stands at `now`.
-    #[must_use]
-    pub fn state(&self, now: i64) -> KeyState {
-        let past = |end: Option<i64>| end.is_some_and(|end| end <= now);
-        if self.destroyed_at.is_some() {
-            KeyState::Destroyed
-        } else if self.active_from.is_none() {
-            KeyState::PreActive
-        } else if past(self.open_until) {
-            KeyState::Ended
-        } else if past(self.make_until) || self.retired_at.is_some() || self.superseded_at.is_some()
-        {
-            KeyState::Deactivated
-        } else {
-            KeyState::Active
-        }
-    }
-}
 
 /// One key in the log's lines.
 #[derive(Debug, Serialize, Deserialize)]
@@ -317,163 +241,6 @@ impl Register {
         self.may_open(role, generation)
     }
 
-    // === a key's life ===
-
-    /// Makes the next generation; it is not used yet.
-    ///
-    /// # Errors
-    /// [`KeyErrorKind::Denied`] when it is not the next one; those of token and log.
-    pub fn make(
-        &self,
-        keys: &dyn KeyLife,
-        role: &KeyRole,
-        generation: u32,
-    ) -> Result<(), KeyError> {
-        let next = self.next(role);
-        if generation != next {
-            return refuse(
-                "make a key",
-                format!("the next generation of {role} is {next}: propose that"),
-            );
-        }
-        self.write(MAKING, role, generation)?;
-        match keys.make_key(role, generation) {
-            Ok(_) => self.write(MADE, role, generation),
-            Err(error) => {
-                // What is half made goes at once, or at the next start.
-                if keys.destroy_key(role, generation).is_ok() {
-                    self.write(ABANDONED, role, generation)?;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Makes things with that generation from now on.
-    ///
-    /// # Errors
-    /// [`KeyErrorKind::Denied`] for a key that is no longer, or not, pre-active.
-    pub fn activate(&self, role: &KeyRole, generation: u32) -> Result<(), KeyError> {
-        let what = "activate a key";
-        let Some(card) = self.card(role, generation) else {
-            return refuse(
-                what,
-                format!("there is no generation {generation} of {role}"),
-            );
-        };
-        if card.active_from.is_some() || card.destroyed_at.is_some() || card.retired_at.is_some() {
-            return refuse(
-                what,
-                format!("generation {generation} of {role} was active before, or is gone"),
-            );
-        }
-        self.write(ACTIVATED, role, generation)
-    }
-
-    /// Makes nothing with it any more.
-    ///
-    /// # Errors
-    /// [`KeyErrorKind::Denied`] for one that is not there.
-    pub fn retire(&self, role: &KeyRole, generation: u32) -> Result<(), KeyError> {
-        let what = "retire a key";
-        match self.card(role, generation) {
-            None => refuse(
-                what,
-                format!("there is no generation {generation} of {role}"),
-            ),
-            Some(card) if card.destroyed_at.is_some() || card.retired_at.is_some() => refuse(
-                what,
-                format!("generation {generation} of {role} is retired already"),
-            ),
-            Some(_) => self.write(RETIRED, role, generation),
-        }
-    }
-
-    /// What core tells of the blobs under a KEK that is no longer active.
-    /// `closed`: there are none, and core's database takes no more.
-    ///
-    /// # Errors
-    /// [`KeyErrorKind::Denied`] for a KEK that still makes things; those of the log.
-    pub fn note_blobs(
-        &self,
-        role: &KeyRole,
-        generation: u32,
-        blobs: u64,
-        closed: bool,
-    ) -> Result<(), KeyError> {
-        let what = "note what is under a key";
-        let Some(card) = self.card(role, generation) else {
-            return refuse(
-                what,
-                format!("there is no generation {generation} of {role}"),
-            );
-        };
-        if !matches!(role, KeyRole::Kek(_)) || card.state(self.now()) == KeyState::Active {
-            return refuse(what, format!("generation {generation} of {role} is in use"));
-        }
-        if closed && blobs == 0 && !card.closed {
-            self.write(CLOSED, role, generation)?;
-        }
-        if let Some(card) = self.lock().cards.get_mut(&(role.clone(), generation)) {
-            card.blobs = Some(blobs);
-        }
-        Ok(())
-    }
-
-    /// Destroys a key that makes nothing any more.
-    ///
-    /// # Errors
-    /// [`KeyErrorKind::Denied`] for a key in use, and for a KEK under which
-    /// something is, or may be, still wrapped; those of token and log.
-    pub fn destroy(
-        &self,
-        keys: &dyn KeyLife,
-        role: &KeyRole,
-        generation: u32,
-    ) -> Result<(), KeyError> {
-        let what = "destroy a key";
-        let Some(card) = self.card(role, generation) else {
-            return refuse(
-                what,
-                format!("there is no generation {generation} of {role}"),
-            );
-        };
-        let was_active = card.active_from.is_some();
-        match card.state(self.now()) {
-            KeyState::Destroyed => {
-                return refuse(
-                    what,
-                    format!("generation {generation} of {role} is gone already"),
-                );
-            }
-            KeyState::Active => {
-                return refuse(
-                    what,
-                    format!(
-                        "generation {generation} of {role} is in use: rotate or retire it first"
-                    ),
-                );
-            }
-            KeyState::PreActive | KeyState::Deactivated | KeyState::Ended => {}
-        }
-        if matches!(role, KeyRole::Kek(_)) && was_active && !card.closed {
-            let left = card.blobs.map_or_else(
-                || "core has not counted yet".to_owned(),
-                |n| format!("{n} left"),
-            );
-            return refuse(
-                what,
-                format!(
-                    "generation {generation} of {role} still wraps content keys ({left}): wait until \
-                     they are rewrapped (chancery key list)"
-                ),
-            );
-        }
-        self.write(DESTROYING, role, generation)?;
-        keys.destroy_key(role, generation)?;
-        self.write(DESTROYED, role, generation)
-    }
-
     /// Writes a step down, durably, and only then counts it as done.
     fn write(&self, operation: &str, role: &KeyRole, generation: u32) -> Result<(), KeyError> {
         let mut entry = Entry {
@@ -600,10 +367,6 @@ impl State {
 }
 
 const UNKNOWN: &str = "it tells of a key that was never made";
-
-fn refuse<T>(what: &str, why: String) -> Result<T, KeyError> {
-    Err(KeyError::new(KeyErrorKind::Denied, what, why))
-}
 
 impl std::fmt::Debug for Register {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
