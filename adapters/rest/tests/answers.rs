@@ -338,7 +338,7 @@ fn the_committed_document_is_what_the_types_say() {
         false
     );
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 13);
+    assert_eq!(paths.len(), 16);
     for (path, item) in paths {
         for operation in item.as_object().unwrap().values() {
             assert!(

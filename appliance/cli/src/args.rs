@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 ///
 /// First look:      chancery demo
 /// A new node:      chancery init DIR, then chancery run --config DIR/chancery.toml
-/// A user's end:    chancery send | inbox | status | reply | forward | withdraw | recipients
-/// An officer's:    chancery review | key | audit
+/// A user's end:    chancery send | inbox | status | reply | forward | withdraw | recipients | consent
+/// An officer's:    chancery review | key | audit | mou | participant | officer
 /// Without a node:  chancery label | policy | audit verify | check
 ///
 /// Exit status: 0 done, 1 refused or failed (one line says what to do), 2 typed wrongly.
@@ -52,7 +52,13 @@ pub(crate) enum Command {
     Policy(crate::policy::Args),
     /// The officers' queue: list, show, approve, refuse, label, reject.
     Review(crate::review::Args),
-    /// The directory: enrols participants with their keys.
+    /// Your consent to onward releases of what you originated: list, grant, refuse.
+    Consent(crate::rest::args::Consent),
+    /// The agreements: list, show, propose, approve, suspend, resume, report.
+    Mou(crate::mou::Args),
+    /// The officers and their roles: list, propose, approve, suspend, resume, sign.
+    Officer(crate::officer::Args),
+    /// The directory: enrols participants with their keys; propose, approve, suspend, resume.
     Participant(crate::participant::Args),
     /// Custody: lists keys, proposes and approves what is done with them, inventory, forecast.
     Key(crate::key::Args),

@@ -13,13 +13,17 @@ mod files;
 mod init;
 mod key;
 mod label;
+mod mou;
+mod officer;
 mod officers;
 mod out;
 mod participant;
 mod policy;
 mod rest;
 mod review;
+mod ruling;
 mod run;
+mod signing;
 
 use std::process::ExitCode;
 
@@ -68,6 +72,9 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Review(it) => review::command(&it, json),
         Command::Participant(it) => participant::command(&it, json),
         Command::Key(it) => key::command(&it, json),
+        Command::Mou(it) => mou::command(&it, json),
+        Command::Officer(it) => officer::command(&it, json),
+        Command::Consent(it) => rest::consent(&it, json),
         Command::Audit(it) => audit::command(&it, json),
     }
 }

@@ -7,7 +7,7 @@ use chancery_hsm_api::approval as form;
 use chancery_ipc::{Limits, Side, connection};
 use chancery_machine::SystemClock;
 use chancery_message::{Clock as _, OfficerId};
-use chancery_pipeline::officers::{Answer, Order, Request};
+use chancery_pipeline::officers::{Answer, LONG, LONG_ORDER, Order, Request};
 use chancery_policy::approval::{Record, Vote};
 use chancery_settings::Settings;
 use p256::ecdsa::SigningKey;
@@ -109,6 +109,26 @@ impl Officer {
         self.signed(request, digest, Vote::Approve).await
     }
 
+    /// The same with a vote of its own.
+    pub(crate) async fn order_voting(
+        &self,
+        request: Request,
+        vote: Vote,
+    ) -> Result<Vec<Bytes>, Failure> {
+        let digest = request
+            .digest()
+            .map_err(|refusal| Failure::new(refusal.detail))?;
+        self.signed(request, digest, vote).await
+    }
+
+    /// Who signs files of rules.
+    pub(crate) fn signer(&self) -> crate::signing::Signer {
+        crate::signing::Signer {
+            id: self.id.clone(),
+            key: self.key.clone(),
+        }
+    }
+
     /// Votes in a case whose digest is this one.
     pub(crate) async fn vote(
         &self,
@@ -158,8 +178,17 @@ impl Officer {
                 self.socket.display()
             )))?;
         let (caller, _incoming) = connection(stream, Side::Client, Limits::default());
-        let exchange = caller.open_bytes(order).await.map_err(gone())?;
-        let (send, mut receive) = (exchange.send, exchange.receive);
+        let long = order.len() > LONG;
+        let header = if long {
+            Bytes::from_static(LONG_ORDER)
+        } else {
+            order.clone()
+        };
+        let exchange = caller.open_bytes(header).await.map_err(gone())?;
+        let (mut send, mut receive) = (exchange.send, exchange.receive);
+        if long {
+            send.data(order).await.map_err(gone())?;
+        }
         send.finish().map_err(gone())?;
         let answer = receive.header_bytes().await.map_err(gone())?;
         let answer: Answer =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chancery_machine::SystemClock;
 use chancery_mail::content::certificate;
 use chancery_message::{Channel, Clock as _, ParticipantId};
+use chancery_pipeline::rulebook::RuleText;
 use chancery_policy::directory::{Directory, Fingerprint, Participant, TlsEntry};
 use chancery_settings::Settings;
 use clap::{Subcommand, ValueEnum};
@@ -14,22 +15,18 @@ use sha2::{Digest as _, Sha256};
 use crate::failure::{Failure, failed};
 use crate::init::authority::{Authority, Use, new_key};
 use crate::init::write_directory;
+use crate::officers::{Desk, Officer};
 use crate::rest::client::ProfileFile;
-use crate::{files, out};
+use crate::ruling::{self, Common, Noun};
+use crate::{files, out, run, signing};
 
 /// Largest document.
 const MOST: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The node's settings.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "chancery.toml",
-        global = true
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    desk: Desk,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,6 +35,17 @@ pub(crate) struct Args {
 enum Command {
     /// Lists the participants and their usable channels.
     List,
+    /// Proposes participants, or other versions of them (`[[participant]]`
+    /// entries): another security officer approves it.
+    Propose {
+        /// The file of entries.
+        file: PathBuf,
+        /// Why: it is recorded.
+        #[arg(long, value_name = "REASON")]
+        why: String,
+    },
+    #[command(flatten)]
+    Common(Common),
     /// Lets a participant know of another one, beside its community and its
     /// MoU partners. Knowing of it releases nothing.
     MaySee {
@@ -77,16 +85,25 @@ pub(crate) enum Kind {
 }
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
+    let config = &args.desk.config;
     match &args.command {
-        Command::List => list(&args.config, json),
+        Command::Propose { .. } | Command::Common(_) => {
+            let officer = args.desk.open()?;
+            run::runtime()?.block_on(as_officer(&args.desk, &officer, &args.command, json))
+        }
+        Command::List => list(config, json),
         Command::MaySee { id, other } => {
-            may_see(&args.config, id, other)?;
+            may_see(config, id, other)?;
+            let signed = signing::here(config)?;
             if json {
                 return out::json(
-                    &json!({ "participant": id.as_str(), "may_see": other.as_str() }),
+                    &json!({ "participant": id.as_str(), "may_see": other.as_str(), "signed": signed }),
                 );
             }
-            out::line(format_args!("{id} may know of {other}. {RELOAD}"))
+            out::line(format_args!(
+                "{id} may know of {other}. {}",
+                signing::next(signed)
+            ))
         }
         Command::Enroll {
             id,
@@ -99,15 +116,21 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
                 .as_deref()
                 .ok_or_else(|| Failure::usage("--openpgp FILE"))?;
             enroll_mail(
-                &args.config,
+                config,
                 id,
                 &files::read(file, 1 << 20)?,
                 fingerprint.as_deref(),
             )?;
+            let signed = signing::here(config)?;
             if json {
-                return out::json(&json!({ "participant": id.as_str(), "channel": "mail" }));
+                return out::json(
+                    &json!({ "participant": id.as_str(), "channel": "mail", "signed": signed }),
+                );
             }
-            out::line(format_args!("{id} is reached by mail. {RELOAD}"))
+            out::line(format_args!(
+                "{id} is reached by mail. {}",
+                signing::next(signed)
+            ))
         }
         Command::Enroll {
             id,
@@ -118,19 +141,47 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
             let folder = folder
                 .as_deref()
                 .ok_or_else(|| Failure::usage("--out DIR"))?;
-            let profile = enroll_tls(&args.config, id, *channel, folder)?;
+            let profile = enroll_tls(config, id, *channel, folder)?;
+            let signed = signing::here(config)?;
             if json {
-                return out::json(&json!({ "participant": id.as_str(), "profile": profile }));
+                return out::json(
+                    &json!({ "participant": id.as_str(), "profile": profile, "signed": signed }),
+                );
             }
             out::line(format_args!(
-                "{id}: profile {}. {RELOAD}",
-                profile.display()
+                "{id}: profile {}. {}",
+                profile.display(),
+                signing::next(signed)
             ))
         }
     }
 }
 
-const RELOAD: &str = "A running node reads the directory again at SIGHUP";
+async fn as_officer(
+    desk: &Desk,
+    officer: &Officer,
+    command: &Command,
+    json: bool,
+) -> Result<(), Failure> {
+    match command {
+        Command::Propose { file, why } => {
+            let now = ruling::directory(officer).await?;
+            let given = Directory::from_toml(0, &files::text(file, MOST)?, "")
+                .map_err(|error| Failure::new(error.to_string()))?;
+            let mut all = now.participants().to_vec();
+            all.retain(|one| !given.participants().iter().any(|other| other.id == one.id));
+            all.extend(given.participants().iter().cloned());
+            let merged = Directory::new(0, all, now.officers().to_vec())
+                .map_err(|error| Failure::new(error.to_string()))?;
+            let (text, _) = merged.to_toml().map_err(failed("the directory"))?;
+            ruling::propose(officer, &RuleText::participants(text), why, json).await
+        }
+        Command::Common(common) => {
+            ruling::common(desk, officer, Noun::Participant, common, json).await
+        }
+        Command::List | Command::MaySee { .. } | Command::Enroll { .. } => Ok(()),
+    }
+}
 
 fn list(config: &Path, json: bool) -> Result<(), Failure> {
     let directory = read(&load(config)?)?;

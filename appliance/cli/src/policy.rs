@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use chancery_pipeline::rulebook::RuleText;
 use chancery_policy::PolicyTexts;
 use chancery_policy::cases::{self, Outcome};
 use chancery_policy::engine::Engine;
@@ -11,7 +12,8 @@ use chancery_policy::facts::Facts;
 use clap::Subcommand;
 
 use crate::failure::{Failure, failed};
-use crate::{files, out};
+use crate::officers::Desk;
+use crate::{files, out, ruling, run};
 
 /// Largest file of rules or cases.
 const MOST: u64 = 16 * 1024 * 1024;
@@ -64,6 +66,15 @@ enum Command {
         #[arg(default_value = "-")]
         facts: PathBuf,
     },
+    /// Proposes the policy set of --policies to a running node: another security
+    /// officer approves it (`chancery officer approve`), and it decides from then on.
+    Propose {
+        #[command(flatten)]
+        desk: Desk,
+        /// Why: it is recorded.
+        #[arg(long, value_name = "REASON")]
+        why: String,
+    },
 }
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
@@ -73,6 +84,12 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         Command::Decide => decide(&engine),
         Command::Test => test(&engine, folder, json),
         Command::Explain { facts } => explain(&engine, facts, json),
+        Command::Propose { desk, why } => {
+            let folder = folder.ok_or_else(|| Failure::usage("--policies DIR: which set"))?;
+            let rule = RuleText::policies(&PolicyTexts::new(folder_of(folder, ".cedar")?));
+            let officer = desk.open()?;
+            run::runtime()?.block_on(ruling::propose(&officer, &rule, why, json))
+        }
     }
 }
 

@@ -12,16 +12,20 @@ use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_ipc::{Error, Exchange, Incoming, Limits, Links, Side, connection};
 use chancery_message::{CaseId, MessageId};
 use chancery_pipeline::gateway::StageError;
-use chancery_pipeline::officers::{Answer, Order, Request};
+use chancery_pipeline::officers::{Answer, LONG_ORDER, Order, Request};
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::ports::{LedgerError, Step, Write};
+use chancery_pipeline::rulebook;
 use chancery_pipeline::stages::orders::officer_for;
-use chancery_pipeline::stages::review;
+use chancery_pipeline::stages::{claim, reading, review};
 use tracing::{error, warn};
 
 use crate::app::App;
 use crate::doors::blocking;
 use crate::start::OFFICERS;
+
+/// Longest order, bytes.
+const MOST: usize = 32 * 1024 * 1024;
 
 /// Leaves read from the ledger at one time.
 const PAGE: u32 = 500;
@@ -50,8 +54,20 @@ pub(crate) async fn serve(app: Arc<App>, links: Links) {
 }
 
 async fn one(app: &Arc<App>, request: Incoming) -> Result<(), Error> {
-    let Exchange { mut send, .. } = request.exchange;
-    let order: Result<Order, _> = serde_json::from_slice(&request.header);
+    let Exchange {
+        mut send,
+        mut receive,
+    } = request.exchange;
+    // A long order (a directory, a policy set) follows as the body.
+    let long = if request.header.as_ref() == LONG_ORDER {
+        Some(receive.collect(MOST).await?)
+    } else {
+        None
+    };
+    let order: Result<Order, _> = match &long {
+        Some(bytes) => serde_json::from_slice(bytes),
+        None => serde_json::from_slice(&request.header),
+    };
     let done = match order {
         Ok(order) => {
             let app = Arc::clone(app);
@@ -100,6 +116,9 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
         review::reject(gateway, &message_id(message)?, &order.signed)?;
         return Ok(Vec::new());
     }
+    if let Some(done) = crate::ruling::carry_out(app, order)? {
+        return Ok(done);
+    }
     let officer = officer_for(gateway, &order.signed, order.request.operation(), digest)?;
     if let Request::Label { message, label } = &order.request {
         let status = chancery_pipeline::stages::relabel::label(
@@ -138,7 +157,7 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
     match &order.request {
         Request::Cases => lines(review::list(gateway, 1000)?),
         Request::Show { case, why } => {
-            lines([review::show(gateway, &officer, &case_id(case)?, why)?])
+            lines([reading::show(gateway, &officer, &case_id(case)?, why)?])
         }
         Request::AuditLeaves { from, limit } => {
             let leaves = gateway.ledger.leaves(*from, (*limit).min(100_000))?;
@@ -149,7 +168,26 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
             Ok(leaves.into_iter().map(|leaf| leaf.record).collect())
         }
         Request::AuditExport => export(app),
-        Request::Vote { .. } | Request::Reject { .. } | Request::Label { .. } => Ok(Vec::new()),
+        Request::Rules { kind } => crate::ruling::rules(app, kind),
+        Request::Proposals => lines(rulebook::open_proposals(gateway)?),
+        Request::MouReport { mou } => {
+            let only = mou
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| Refusal::new(RefusalKind::NotFound, "there is no such MoU"))?;
+            lines(rulebook::report(gateway, only.as_ref())?)
+        }
+        Request::Claim { case } => lines([claim::claim(gateway, &officer, &case_id(case)?)?]),
+        Request::Unclaim { case } => lines([claim::unclaim(gateway, &officer, &case_id(case)?)?]),
+        // Carried out above.
+        Request::Vote { .. }
+        | Request::Reject { .. }
+        | Request::Label { .. }
+        | Request::Propose { .. }
+        | Request::Approve { .. }
+        | Request::Suspend { .. }
+        | Request::ConsentPaper { .. } => Ok(Vec::new()),
     }
 }
 
@@ -182,7 +220,7 @@ fn export(app: &App) -> Result<Vec<Vec<u8>>, StageError> {
     Ok(out)
 }
 
-fn lines<T: serde::Serialize>(
+pub(crate) fn lines<T: serde::Serialize>(
     values: impl IntoIterator<Item = T>,
 ) -> Result<Vec<Vec<u8>>, StageError> {
     values
@@ -194,7 +232,7 @@ fn lines<T: serde::Serialize>(
         .collect()
 }
 
-fn case_id(text: &str) -> Result<CaseId, Refusal> {
+pub(crate) fn case_id(text: &str) -> Result<CaseId, Refusal> {
     text.parse()
         .map_err(|_| Refusal::new(RefusalKind::NotFound, "there is no such case"))
 }

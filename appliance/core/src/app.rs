@@ -9,7 +9,6 @@ use chancery_pipeline::gateway::Gateway;
 use tokio::sync::watch;
 
 use crate::checkpoints::Anchor;
-use crate::rules::Texts;
 use crate::tickets::Tickets;
 
 /// Core's shared state.
@@ -20,7 +19,6 @@ pub(crate) struct App {
     pub(crate) tickets: Tickets,
     pub(crate) mail: Option<MailIdentity>,
     pub(crate) anchor: Anchor,
-    pub(crate) texts: std::sync::Mutex<Texts>,
     /// Counts up whenever a delivery may have become due.
     news: watch::Sender<u64>,
 }
@@ -41,7 +39,6 @@ impl App {
         keys: Arc<CustodyClient>,
         log: LogId,
         mail: Option<MailIdentity>,
-        texts: Texts,
     ) -> Self {
         Self {
             gateway,
@@ -50,7 +47,6 @@ impl App {
             tickets: Tickets::default(),
             mail,
             anchor: Anchor::default(),
-            texts: std::sync::Mutex::new(texts),
             news: watch::Sender::new(0),
         }
     }

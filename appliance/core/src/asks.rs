@@ -14,8 +14,9 @@ use chancery_pipeline::ports::Ask;
 use chancery_pipeline::protocol::{CoreToDoor, ReplyHead};
 use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
-use chancery_pipeline::stages::receipt;
 use chancery_pipeline::stages::release::{Released, release};
+use chancery_pipeline::stages::{consent, receipt};
+use chancery_policy::approval::Vote;
 use tokio::sync::mpsc;
 use tracing::error;
 
@@ -69,17 +70,28 @@ pub(crate) async fn answer(
                 .await
         }
         Ask::Fetch { delivery } => match open(app, &sender, &delivery).await {
-            Ok(released) => {
-                let app = Arc::clone(app);
-                blocking(move || {
-                    Ok(Outcome::Delivery(Box::new(
-                        released.view(&app.gateway, false)?,
-                    )))
-                })
-                .await
-            }
+            Ok(released) => return fetch(app, send, released, &sender, channel).await,
             Err(error) => Err(error),
         },
+        Ask::Consents => {
+            let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
+            blocking(move || consent::pending(&app.gateway, &sender.id).map(Outcome::Consents))
+                .await
+        }
+        Ask::Consent { request, grant } => {
+            let (answering, sender) = (Arc::clone(app), Arc::clone(&sender));
+            let done = blocking(move || {
+                let vote = if grant { Vote::Approve } else { Vote::Refuse };
+                let card = consent::answer(&answering.gateway, &sender, &request, vote, None)?;
+                Ok(Outcome::Consented {
+                    request: card,
+                    granted: grant,
+                })
+            })
+            .await;
+            app.announce();
+            done
+        }
         Ask::Recipients => Ok(desk::recipients(&app.gateway, &sender)),
         Ask::Acknowledge { delivery } => {
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
@@ -117,6 +129,42 @@ fn refused(error: &StageError) -> Outcome {
 fn delivery_id(text: &str) -> Result<DeliveryId, Refusal> {
     text.parse()
         .map_err(|_| Refusal::new(RefusalKind::NotFound, "there is no such delivery for you"))
+}
+
+/// Gives one delivery out. It is under way until the door has it all.
+async fn fetch(
+    app: &Arc<App>,
+    send: IpcSender,
+    released: Released,
+    sender: &Arc<Sender>,
+    channel: chancery_message::Channel,
+) -> Result<(), Error> {
+    let viewing = Arc::clone(app);
+    let viewed = blocking(move || {
+        let view = released.view(&viewing.gateway, false)?;
+        Ok((released, view))
+    })
+    .await;
+    let (way, outcome) = match viewed {
+        // The rules changed while it was opened: not a byte has left.
+        Ok((released, _)) if released.way.must_stop() => (
+            Some(released.way),
+            Outcome::Refused(Refusal::new(
+                RefusalKind::Denied,
+                "the rules do not allow this release any more; your registry can see why",
+            )),
+        ),
+        Ok((released, view)) => {
+            released.way.gave_all();
+            (Some(released.way), Outcome::Delivery(Box::new(view)))
+        }
+        Err(error) => (None, refused(&error)),
+    };
+    let reply = replies::render(channel, &outcome, sender.private);
+    drop(outcome);
+    let sent = replies::send(send, reply).await;
+    drop(way);
+    sent
 }
 
 /// Decides, records, and gives the right to open.
@@ -205,16 +253,32 @@ async fn attachment(
     }))?;
     let (give, mut take) = mpsc::channel::<Bytes>(2);
     let reading = tokio::task::spawn_blocking(move || {
+        let mut cut = false;
         released.stream(&streaming.gateway, &body, &mut |content| {
-            give.blocking_send(Bytes::copy_from_slice(content.expose()))
-                .is_ok()
-        })
+            if released.way.must_stop() {
+                cut = true;
+                return false;
+            }
+            let bytes = Bytes::copy_from_slice(content.expose());
+            let length = bytes.len() as u64;
+            let taken = give.blocking_send(bytes).is_ok();
+            if taken {
+                released.way.gave(length);
+            }
+            taken
+        })?;
+        if !cut {
+            released.way.gave_all();
+        }
+        Ok::<bool, StageError>(cut)
     });
     while let Some(chunk) = take.recv().await {
         send.data(chunk).await?;
     }
     match reading.await {
-        Ok(Ok(())) => send.finish(),
+        Ok(Ok(false)) => send.finish(),
+        // Cut off because the rules changed: never shown as the whole.
+        Ok(Ok(true)) => Ok(()),
         // Dropped unfinished: the door tells its peer that it is not the whole.
         Ok(Err(error)) => {
             error!(%error, "an attachment could not be opened to its end");

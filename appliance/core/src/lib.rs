@@ -15,12 +15,14 @@ mod admin;
 mod app;
 mod asks;
 mod checkpoints;
+mod consents;
 mod doors;
 mod keys;
 mod mailer;
 mod readers;
 mod replies;
 mod rules;
+mod ruling;
 mod start;
 mod tickets;
 

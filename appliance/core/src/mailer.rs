@@ -36,6 +36,7 @@ pub(crate) async fn run(app: Arc<App>, door: Client) {
     let mut news = app.news();
     loop {
         news.mark_unchanged();
+        crate::consents::send(&app, &door).await;
         let looking = Arc::clone(&app);
         let due = blocking(move || {
             Ok(looking.gateway.ledger.due(
@@ -102,7 +103,14 @@ async fn send_one(app: &Arc<App>, door: &Client, row: &DeliveryRow) -> Result<()
     })
     .await?;
     let sent = match rendered {
-        Ok((head, mail)) => hand_over(door, &head, mail).await,
+        // The rules changed while it was rendered: not a byte has left.
+        Ok(_) if released.way.must_stop() => MailSent::Temporary {
+            reason: "the rules changed: it is decided again".to_owned(),
+        },
+        Ok((head, mail)) => {
+            released.way.gave_all();
+            hand_over(door, &head, mail).await
+        }
         // A mail that cannot be rendered is told and not tried for ever.
         Err(StageError::Refused(refusal)) => MailSent::Permanent {
             reason: refusal.detail,
@@ -170,7 +178,7 @@ fn render(app: &App, released: &Released) -> Result<(SendMail, Bytes), StageErro
 
 /// Gives a mail to the door. From the first byte on, no answer means that
 /// nobody knows.
-async fn hand_over(door: &Client, head: &SendMail, mail: Bytes) -> MailSent {
+pub(crate) async fn hand_over(door: &Client, head: &SendMail, mail: Bytes) -> MailSent {
     let temporary = |error: &Error| MailSent::Temporary {
         reason: format!("the mail door cannot be reached: {error}"),
     };

@@ -1,39 +1,30 @@
-//! The rules from their files: read, recorded as versions in the ledger where
-//! they changed, and put in force under the ledger's epoch.
+//! What the rules' files offer: read, and handed to the book, which takes in
+//! what is signed. What is in force is what the ledger holds.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_machine::SystemClock;
 use chancery_message::{Clock as _, Timestamp};
-use chancery_pipeline::ports::{Ledger, LedgerError, Step, Write};
-use chancery_pipeline::rows::{DocumentKind, DocumentRow};
+use chancery_pipeline::ports::Ledger;
+use chancery_pipeline::rulebook::{BookError, Candidate, Keeper, RuleText};
 use chancery_pipeline::rules::Rules;
 use chancery_policy::PolicyTexts;
-use chancery_policy::derive::Thresholds;
-use chancery_policy::directory::{Directory, DirectoryError};
-use chancery_policy::engine::{Engine, PolicyError};
-use chancery_policy::mou::{MouError, Register};
+use chancery_policy::engine::Engine;
+use chancery_policy::mou::MouError;
 use chancery_seal::RowKey;
 use chancery_settings::Settings;
-use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 
 /// Largest file of rules, bytes.
 const MOST: u64 = 16 * 1024 * 1024;
 
-/// The texts of all rules.
+/// What the files offer.
 #[derive(Clone, Debug)]
-pub(crate) struct Texts {
-    participants: String,
-    officers: String,
-    mous: Vec<(String, String)>,
-    policies: PolicyTexts,
-}
+pub(crate) struct Texts(Vec<Candidate>);
 
 /// Why rules do not load: everything that is wrong with them.
 #[derive(Debug, thiserror::Error)]
@@ -41,71 +32,47 @@ pub(crate) enum RulesError {
     #[error("{file} cannot be read: {error}")]
     Read { file: String, error: io::Error },
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Mou(#[from] MouError),
     #[error(transparent)]
-    Mous(#[from] MouError),
-    #[error(transparent)]
-    Policies(#[from] PolicyError),
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Book(#[from] BookError),
 }
 
 impl Texts {
-    /// Reads all files.
+    /// Reads all files, each with the signatures beside it.
     pub(crate) fn read(settings: &Settings) -> Result<Self, RulesError> {
         let rules = &settings.rules;
-        Ok(Self {
-            participants: text(&rules.participants)?,
-            officers: text(&rules.officers)?,
-            mous: folder(&rules.mous, "toml")?,
-            policies: PolicyTexts::new(folder(&rules.policies, "cedar")?),
-        })
-    }
-
-    /// The documents as they are recorded: kind, key, content.
-    fn documents(&self) -> Vec<(DocumentKind, String, Vec<u8>)> {
         let mut all = vec![
-            (
-                DocumentKind::Participant,
-                "participants".to_owned(),
-                self.participants.clone().into_bytes(),
-            ),
-            (
-                DocumentKind::Officer,
-                "officers".to_owned(),
-                self.officers.clone().into_bytes(),
-            ),
+            candidate(
+                &rules.participants,
+                RuleText::participants(text(&rules.participants)?),
+            )?,
+            candidate(&rules.officers, RuleText::officers(text(&rules.officers)?))?,
         ];
-        all.extend(
-            self.mous
-                .iter()
-                .map(|(name, text)| (DocumentKind::Mou, name.clone(), text.clone().into_bytes())),
-        );
-        all.extend(self.policies.files().map(|(name, text)| {
-            (
-                DocumentKind::Policy,
-                name.to_owned(),
-                text.as_bytes().to_vec(),
-            )
-        }));
-        all
+        for (name, content) in folder(&rules.mous, "toml")? {
+            let file = rules.mous.join(&name);
+            all.push(candidate(&file, RuleText::mou(&name, content)?)?);
+        }
+        let policies = PolicyTexts::new(folder(&rules.policies, "cedar")?);
+        all.push(candidate(&rules.policies, RuleText::policies(&policies))?);
+        Ok(Self(all))
     }
+}
 
-    fn rules(&self, epoch: u64) -> Result<Rules, RulesError> {
-        let directory = Directory::from_toml(epoch, &self.participants, &self.officers)?;
-        let files = self
-            .mous
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()));
-        let register = Register::from_toml(files, &directory)?;
-        let engine = Arc::new(Engine::load(&self.policies)?);
-        Ok(Rules::new(
-            directory,
-            register,
-            engine,
-            Thresholds::default(),
-        ))
-    }
+/// A file's text with the signature file beside it (`FILE.sig`).
+fn candidate(file: &Path, rule: RuleText) -> Result<Candidate, RulesError> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".sig");
+    let beside = Path::new(&beside);
+    let signatures = match text(beside) {
+        Ok(signatures) => Some(signatures),
+        Err(RulesError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Candidate {
+        place: file.display().to_string(),
+        rule,
+        signatures,
+    })
 }
 
 fn cannot(file: &Path, error: io::Error) -> RulesError {
@@ -141,65 +108,30 @@ fn folder(folder: &Path, extension: &str) -> Result<Vec<(String, String)>, Rules
     Ok(found)
 }
 
-/// Validates the texts, records what changed since the ledger's last versions,
-/// and gives the rules under the epoch after that. Where anything is wrong
-/// nothing is recorded.
+/// Takes in what is signed. Where anything is wrong nothing is taken in.
 pub(crate) fn load(
     ledger: &dyn Ledger,
     texts: &Texts,
     row_key: &RowKey,
+    node: &str,
     now: Timestamp,
+    prepared: Option<&Arc<Engine>>,
 ) -> Result<Rules, RulesError> {
-    texts.rules(0)?;
-    let mut step = Step::default();
-    for (kind, key, document) in texts.documents() {
-        let known = ledger.documents(kind)?;
-        let last = known.iter().rev().find(|row| row.key == key);
-        if last.is_some_and(|row| row.document == document) {
-            continue;
-        }
-        let version = 1 + u64::try_from(known.iter().filter(|row| row.key == key).count())
-            .unwrap_or(u64::MAX);
-        let mac = row_key.mac(
-            "document",
-            format!("{kind}/{key}").as_bytes(),
-            version,
-            &document,
-        );
-        step.events.push(changed(kind, &key, &document, now));
-        step.writes
-            .push(Write::InsertDocument(Box::new(DocumentRow {
-                kind,
-                key,
-                valid_from: now,
-                recorded_at: now,
-                document,
-                mac,
-            })));
-    }
-    let epoch = if step.writes.is_empty() {
-        ledger.epoch()?
-    } else {
-        ledger.commit(step)?.epoch
+    let keeper = Keeper {
+        ledger,
+        row_key,
+        node,
+        now,
     };
-    texts.rules(epoch)
-}
-
-fn changed(kind: DocumentKind, key: &str, document: &[u8], now: Timestamp) -> Event {
-    let digest = hex::encode(Sha256::digest(document));
-    let actor = Actor::process("core");
-    match kind {
-        DocumentKind::Participant | DocumentKind::Officer => {
-            Event::new(EventKind::DirectoryChanged, now, actor).detail(Key::Digest, digest)
-        }
-        DocumentKind::Mou => Event::new(EventKind::MouChanged, now, actor)
-            .detail(Key::Digest, digest)
-            .detail(Key::Mou, key),
-        DocumentKind::Policy => {
-            Event::new(EventKind::PolicyActivated, now, actor).detail(Key::Digest, digest)
-        }
+    let (rules, left) = keeper.take_in(&texts.0, prepared)?;
+    for one in left {
+        tracing::error!(
+            file = one.place,
+            why = one.why,
+            "a file of rules is not signed as it must be: what is in force stays"
+        );
     }
-    .detail(Key::Name, key)
+    Ok(rules)
 }
 
 /// Reads the rules again. Where anything is wrong the running ones stay.
@@ -208,15 +140,17 @@ pub(crate) async fn reload(app: &Arc<App>, settings: &Settings) {
     let settings = settings.clone();
     let done = tokio::task::spawn_blocking(move || -> Result<u64, RulesError> {
         let texts = Texts::read(&settings)?;
+        let current = app.gateway.rules();
         let rules = load(
             app.gateway.ledger.as_ref(),
             &texts,
             &app.gateway.row_key,
+            &app.gateway.node.name,
             SystemClock.now(),
+            Some(current.shared_engine()),
         )?;
         let epoch = rules.epoch();
         app.gateway.replace_rules(rules);
-        *app.texts.lock().unwrap_or_else(PoisonError::into_inner) = texts;
         app.announce();
         Ok(epoch)
     })

@@ -13,7 +13,7 @@ use chancery_mail::content::certificate::OwnCertificate;
 use chancery_message::Clock as _;
 use chancery_pipeline::gateway::{Gateway, Node};
 use chancery_pipeline::ports::Step;
-use chancery_pipeline::stages::{receipt, upload};
+use chancery_pipeline::stages::{consent, receipt, upload};
 use chancery_sandbox::{Grants, Profile};
 use chancery_seal::{IndexKey, RowKey};
 use chancery_settings::{Place, Settings};
@@ -88,6 +88,7 @@ pub(crate) fn run(config: &Path) -> Result<(), Failure> {
 fn grants(settings: &Settings, links: &Links) -> Result<Grants, Failure> {
     let rules = &settings.rules;
     let mut grants = Grants {
+        // The folders too: files are replaced as a whole, and signatures stand beside them.
         read: [
             &rules.policies,
             &rules.participants,
@@ -95,7 +96,12 @@ fn grants(settings: &Settings, links: &Links) -> Result<Grants, Failure> {
             &rules.officers,
         ]
         .into_iter()
-        .cloned()
+        .flat_map(|path| {
+            path.parent()
+                .map(Path::to_path_buf)
+                .into_iter()
+                .chain([path.clone()])
+        })
         .collect(),
         unix: links.connects_by_path(),
         ..Grants::default()
@@ -146,8 +152,15 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
     let index_key = IndexKey::derive(keys.as_ref()).map_err(failed("the key for indexes"))?;
     let store = Arc::new(store);
     let mac_key = RowKey::derive(keys.as_ref()).map_err(failed("the key for rows"))?;
-    let rules = rules::load(store.as_ref(), texts, &mac_key, SystemClock.now())
-        .map_err(failed("the rules"))?;
+    let rules = rules::load(
+        store.as_ref(),
+        texts,
+        &mac_key,
+        &settings.node.name,
+        SystemClock.now(),
+        None,
+    )
+    .map_err(failed("the rules"))?;
     let gateway = Gateway::new(
         store,
         Arc::<CustodyClient>::clone(&keys),
@@ -159,7 +172,7 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
         rules,
     );
     let mail = mail_identity(settings, keys.as_ref())?;
-    Ok(App::new(gateway, keys, log, mail, texts.clone()))
+    Ok(App::new(gateway, keys, log, mail))
 }
 
 /// Who the gateway is in mail. Its OpenPGP certificate is made once, by the
@@ -291,6 +304,9 @@ async fn housekeeping(app: Arc<App>) {
         let app = Arc::clone(&app);
         let done = tokio::task::spawn_blocking(move || {
             receipt::expire(&app.gateway)?;
+            if consent::silence(&app.gateway)? > 0 {
+                app.announce();
+            }
             upload::expire(&app.gateway)
         })
         .await;

@@ -296,8 +296,16 @@ events! {
         [Approvals, Attributes, Digest, Epoch, Mou, Until, Version, Rows];
     PolicyActivated = "policy.activated", Notice, "other rules hold from now on",
         [Approvals, Digest, Epoch, Policy, Previous, Version];
+    RulesProposed = "rules.proposed", Notice, "an officer proposed a change of directory, agreements or rules",
+        [Digest, Epoch, Mou, Officer, Participant, Version];
+    RulesDiscarded = "rules.discarded", Notice, "a proposed change was refused by an officer",
+        [Digest, Officer, Version];
+    RulesRejected = "rules.rejected", Warning, "a change of the rules was refused: those in force stay",
+        [Digest, Mou, Officer, Participant, Rule];
     ParticipantSuspended = "participant.suspended", Warning, "a participant gets nothing from now on",
-        [Epoch, Officer, Participant, Until, Count, Rows];
+        [Epoch, Mou, Officer, Participant, Until, Count, Rows];
+    PermitsClosed = "permits.closed", Warning, "permits of older rules are closed; what could no longer be stopped",
+        [Count, Deliveries, Epoch, Officer, Participant, Mou, Outcome];
     OfficerAuthenticated = "officer.authenticated", Info, "an officer proved who he or she is",
         [Address, Certificate, Command, Officer, Proof];
     OfficerDenied = "officer.denied", Warning, "somebody was refused as an officer, or an officer was refused an act",

@@ -16,6 +16,7 @@ use crate::documents::UnreadableDocument;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{Ledger, LedgerError};
 use crate::rules::Rules;
+use crate::underway::UnderWay;
 
 /// The gateway's means. One for each core process.
 pub struct Gateway {
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub index_key: IndexKey,
     /// The node's own settings.
     pub node: Node,
+    /// Releases that are under way.
+    pub under_way: Arc<UnderWay>,
     rules: RwLock<Arc<Rules>>,
 }
 
@@ -138,6 +141,7 @@ impl Gateway {
             row_key,
             index_key,
             node,
+            under_way: Arc::default(),
             rules: RwLock::new(Arc::new(rules)),
         }
     }

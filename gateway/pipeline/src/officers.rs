@@ -8,7 +8,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::outcome::{Refusal, RefusalKind};
+use crate::rows::DocumentKind;
+use crate::rulebook::{self, RuleText};
 use crate::stages::orders::label_digest;
+
+/// The header of an order that follows as the body, because it is longer than a header may be.
+pub const LONG_ORDER: &[u8] = b"\"order\"";
+/// From this many bytes an order follows as the body.
+pub const LONG: usize = 32 * 1024;
 
 /// An order with its proof.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +72,66 @@ pub enum Request {
     },
     /// The whole log with its checkpoints.
     AuditExport,
+    /// Takes a case up, so that two officers do not do the same work.
+    Claim {
+        /// Which.
+        case: String,
+    },
+    /// Gives it back.
+    Unclaim {
+        /// Which.
+        case: String,
+    },
+    /// The texts in force of a kind, and who and what is suspended.
+    Rules {
+        /// `participant`, `officer`, `mou` or `policy`.
+        kind: String,
+    },
+    /// The proposals that wait for another officer.
+    Proposals,
+    /// Proposes a text: signed with the operation of its kind, over its digest.
+    Propose {
+        /// Its kind.
+        kind: String,
+        /// Its key.
+        key: String,
+        /// The text.
+        text: String,
+        /// Why.
+        why: String,
+    },
+    /// Approves or refuses a proposal: signed as its proposer signed it.
+    Approve {
+        /// Which.
+        proposal: String,
+        /// Its kind.
+        kind: String,
+        /// Its digest, hexadecimal: of the text that the officer saw.
+        digest: String,
+    },
+    /// Suspends at once.
+    Suspend {
+        /// `participant/ID`, `mou/ID` or `officer/ID`.
+        subject: String,
+        /// Why.
+        why: String,
+    },
+    /// All flows per MoU.
+    MouReport {
+        /// Of one alone.
+        mou: Option<String>,
+    },
+    /// Records consent, or its refusal, that came on paper: two officers do.
+    ConsentPaper {
+        /// In which case.
+        case: String,
+        /// True for consent.
+        grant: bool,
+        /// The paper's reference.
+        reference: String,
+        /// What is signed: the digest of message, recipient, answer and reference, hexadecimal.
+        digest: String,
+    },
 }
 
 /// What comes back, before the lines of the body.
@@ -82,10 +149,20 @@ pub enum Answer {
     },
 }
 
+/// The text that a proposal names.
+///
+/// # Errors
+/// [`RefusalKind::Invalid`] for an unknown kind.
+pub fn rule(kind: &str, key: &str, text: &str) -> Result<RuleText, Refusal> {
+    let kind = DocumentKind::from_word(kind)
+        .ok_or_else(|| Refusal::new(RefusalKind::Invalid, "there is no such kind of rule"))?;
+    Ok(RuleText::new(kind, key, text.to_owned()))
+}
+
 impl Request {
     /// The operation that the record names.
     #[must_use]
-    pub const fn operation(&self) -> &'static str {
+    pub fn operation(&self) -> &'static str {
         match self {
             Self::Cases => "review.list",
             Self::Show { .. } => "review.show",
@@ -95,6 +172,19 @@ impl Request {
             Self::AuditLeaves { .. } => "audit.list",
             Self::AuditMessage { .. } => "audit.timeline",
             Self::AuditExport => "audit.export",
+            Self::Claim { .. } => "review.claim",
+            Self::Unclaim { .. } => "review.unclaim",
+            Self::Rules { .. } => "rules.list",
+            Self::Proposals => "rules.proposals",
+            Self::Propose { kind, .. } | Self::Approve { kind, .. } => {
+                match DocumentKind::from_word(kind) {
+                    Some(kind) => rulebook::operation(kind),
+                    None => "rules.propose",
+                }
+            }
+            Self::Suspend { .. } => "rules.suspend",
+            Self::MouReport { .. } => "audit.mou",
+            Self::ConsentPaper { .. } => chancery_policy::consent::RECORD,
         }
     }
 
@@ -111,6 +201,16 @@ impl Request {
         match self {
             Self::Label { message, label } => Ok(label_digest(&id(message)?, label)),
             Self::Reject { message } => Ok(label_digest(&id(message)?, "")),
+            Self::Propose {
+                kind, key, text, ..
+            } => Ok(rule(kind, key, text)?.digest()),
+            Self::Approve { digest, .. } | Self::ConsentPaper { digest, .. } => {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(digest, &mut bytes).map_err(|_| {
+                    Refusal::new(RefusalKind::Invalid, "a digest is 64 hexadecimal digits")
+                })?;
+                Ok(bytes)
+            }
             other => {
                 // INVARIANT: strings and numbers; writing them cannot fail.
                 let bytes = serde_json::to_vec(other).unwrap_or_default();

@@ -53,6 +53,33 @@ pub enum Outcome {
     Status(StatusView),
     /// Taken back, as far as it was not delivered yet.
     Withdrawn(StatusView),
+    /// What waits for the caller's consent.
+    Consents(Vec<ConsentCard>),
+    /// The caller's answer to a request for consent is recorded.
+    Consented {
+        /// To which request.
+        request: ConsentCard,
+        /// True for consent, false for its refusal.
+        granted: bool,
+    },
+}
+
+/// A request for the caller's consent to an onward release of its information.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentCard {
+    /// What an answer names: the digest of message, recipient, originator,
+    /// nonce and time, hexadecimal.
+    pub request: String,
+    /// The message that would go.
+    pub message: MessageId,
+    /// To whom.
+    pub recipient: ParticipantId,
+    /// Its level.
+    pub level: chancery_label::Level,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// The moment after which an answer counts no more.
+    pub answer_by: Timestamp,
 }
 
 /// The verdict for every recipient of a submission.

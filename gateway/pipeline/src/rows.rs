@@ -86,6 +86,8 @@ stored_words!(
         Original = "original",
         /// The sender's reference.
         Reference = "reference",
+        /// A request for an originator's consent, by its digest.
+        Consent = "consent",
     }
 );
 
@@ -100,6 +102,10 @@ stored_words!(
         Mou = "mou",
         /// A policy set.
         Policy = "policy",
+        /// Whether somebody or something is suspended.
+        Suspension = "suspension",
+        /// A change that an officer proposes.
+        Proposal = "proposal",
     }
 );
 

@@ -106,6 +106,12 @@ impl Rules {
         &self.engine
     }
 
+    /// The engine, to be used again where the policy set stays.
+    #[must_use]
+    pub const fn shared_engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// The participant in force behind a client certificate, if it may use that channel.
     #[must_use]
     pub fn by_certificate(

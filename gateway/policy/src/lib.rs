@@ -29,5 +29,6 @@ pub mod release;
 pub mod review;
 pub mod shipped;
 mod texts;
+pub mod widening;
 
 pub use texts::PolicyTexts;

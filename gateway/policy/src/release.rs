@@ -92,7 +92,8 @@ pub fn permit(
 
 /// Gives an officer the right to read a message: the officer is in office with
 /// one of the roles that judge content, is cleared for its level, is not of the
-/// sender's own organisation, and says why.
+/// sender's own organisation (where somebody is proven to have sent it), and
+/// says why.
 ///
 /// # Errors
 /// [`Refusal::MayNotRead`] with what is missing.
@@ -100,7 +101,7 @@ pub fn read_permit(
     officer: &OfficerId,
     message: MessageId,
     level: Level,
-    sender: &ParticipantId,
+    sender: Option<&ParticipantId>,
     reason: &str,
     directory: &View<'_>,
 ) -> Result<ReadPermit, Refusal> {
@@ -120,7 +121,7 @@ pub fn read_permit(
             "the level is above the officer's clearance",
         ));
     }
-    if crate::review::is_own(one, sender, directory) {
+    if sender.is_some_and(|sender| crate::review::is_own(one, sender, directory)) {
         return Err(Refusal::MayNotRead(
             "officers do not judge their own organisation's messages",
         ));

@@ -372,7 +372,14 @@ fn officers_read_what_they_judge_and_say_why() {
     let view = world.directory.at(world.now);
     let message = MessageId::from_bytes([9; 16]);
     let read = |name: &str, level, sender: &str, reason: &str| {
-        release::read_permit(&officer(name), message, level, &id(sender), reason, &view)
+        release::read_permit(
+            &officer(name),
+            message,
+            level,
+            Some(&id(sender)),
+            reason,
+            &view,
+        )
     };
     let permit = read("anna", Level::Secret, "europol-ec3", "case 4").unwrap();
     assert_eq!(permit.reason(), "case 4");

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chancery_audit::{Actor, Event as AuditEvent, EventKind, Record as AuditRecord};
 use chancery_hsm_api::{
     ContentKey, ContentKeys, KekId, KeyError, KeyErrorKind, WrapScheme, WrappedKey,
 };
@@ -30,13 +31,18 @@ use chancery_message::{
 };
 use chancery_pipeline::gateway::{Gateway, Node, StageError};
 use chancery_pipeline::held;
-use chancery_pipeline::outcome::{Outcome, Verdicts};
-use chancery_pipeline::rules::Rules;
+use chancery_pipeline::outcome::{Outcome, RefusalKind, Verdicts};
+use chancery_pipeline::rows::DeliveryRow;
+use chancery_pipeline::rulebook::{Candidate, Keeper, RuleText};
+use chancery_pipeline::rules::{Rules, Sender};
 use chancery_pipeline::stages::accept::accept;
+use chancery_pipeline::stages::release::{Released, release};
+use chancery_policy::PolicyTexts;
+use chancery_policy::approval::{Record, Signed, Vote};
 use chancery_policy::derive::Thresholds;
 use chancery_policy::directory::{Directory, Fingerprint};
 use chancery_policy::engine::Engine;
-use chancery_policy::mou::Register;
+use chancery_policy::mou::{Mou, Register};
 use chancery_policy::shipped;
 use chancery_seal::{IndexKey, RowKey};
 use chancery_store::{Store, StoreConfig};
@@ -179,6 +185,108 @@ impl World {
         }
     }
 
+    /// A gateway whose rules were founded with the signatures of its first
+    /// officers, as `chancery init` does it.
+    pub fn founded() -> Self {
+        let mut world = Self::new();
+        let now = world.gateway.now();
+        let plain = rules(0, &mut world.officers, |_| {});
+        let (participants, officers) = plain.directory().to_toml().unwrap();
+        let mut all = vec![
+            RuleText::participants(participants),
+            RuleText::officers(officers),
+            RuleText::policies(&PolicyTexts::shipped()),
+        ];
+        all.extend(
+            shipped::MOUS
+                .iter()
+                .map(|(name, text)| RuleText::mou(name, (*text).to_owned()).unwrap()),
+        );
+        let candidates: Vec<Candidate> = all
+            .into_iter()
+            .map(|rule| Candidate {
+                place: rule.key.clone(),
+                signatures: Some(
+                    serde_json::to_string(&[
+                        world.sign("dimitri", rule.operation(), rule.digest(), Vote::Approve),
+                        world.sign("elena", rule.operation(), rule.digest(), Vote::Approve),
+                    ])
+                    .unwrap(),
+                ),
+                rule,
+            })
+            .collect();
+        let keeper = Keeper {
+            ledger: world.gateway.ledger.as_ref(),
+            row_key: &world.gateway.row_key,
+            node: "test",
+            now,
+        };
+        let (rules, left) = keeper
+            .take_in(&candidates, Some(plain.shared_engine()))
+            .unwrap();
+        assert!(left.is_empty(), "{left:?}");
+        world.gateway.replace_rules(rules);
+        world
+    }
+
+    /// An officer's signature.
+    pub fn sign(&self, officer: &str, operation: &str, digest: [u8; 32], vote: Vote) -> Signed {
+        let mut nonce = [0; 16];
+        nonce[8..].copy_from_slice(&NONCE.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+        Record {
+            node: "test".to_owned(),
+            operation: operation.to_owned(),
+            digest,
+            vote,
+            nonce,
+            not_after: self.gateway.now().after(Duration::from_secs(600)),
+        }
+        .sign(officer.parse().unwrap(), &self.officers[officer])
+        .unwrap()
+    }
+
+    /// Whom a certificate of this participant proves.
+    pub fn sender(&self, id: &str) -> Arc<Sender> {
+        self.gateway
+            .rules()
+            .by_id(&id.parse().unwrap(), self.gateway.now())
+            .unwrap()
+    }
+
+    /// The deliveries of a message.
+    pub fn deliveries(&self, verdicts: &Verdicts) -> Vec<DeliveryRow> {
+        self.gateway
+            .ledger
+            .deliveries_of(&verdicts.message.unwrap())
+            .unwrap()
+    }
+
+    /// A recipient fetches what it was sent.
+    pub fn fetch(&self, row: &DeliveryRow) -> Result<Released, StageError> {
+        let by = Actor::Participant(row.recipient.clone());
+        release(&self.gateway, &row.id, &row.recipient, &by)
+    }
+
+    /// All records so far.
+    pub fn records(&self) -> Vec<AuditEvent> {
+        self.gateway
+            .ledger
+            .leaves(0, 10_000)
+            .unwrap()
+            .iter()
+            .map(|leaf| AuditRecord::parse(&leaf.record).unwrap().event)
+            .collect()
+    }
+
+    /// How often an event was recorded.
+    pub fn count(&self, kind: EventKind) -> usize {
+        self.records()
+            .iter()
+            .filter(|event| event.kind == kind)
+            .count()
+    }
+
     /// Submits as a participant on a channel, as door and reader would.
     pub fn submit(
         &self,
@@ -221,6 +329,17 @@ impl World {
     }
 }
 
+/// Numbers used once.
+static NONCE: AtomicU64 = AtomicU64::new(1);
+
+/// The class of a refusal.
+pub fn refusal<T: std::fmt::Debug>(done: Result<T, StageError>) -> (RefusalKind, String) {
+    match done {
+        Err(StageError::Refused(refusal)) => (refusal.kind, refusal.detail),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 impl Default for World {
     fn default() -> Self {
         Self::new()
@@ -246,6 +365,24 @@ pub fn rules(
     epoch: u64,
     officers: &mut HashMap<String, SigningKey>,
     change: impl FnOnce(&mut Vec<chancery_policy::directory::Participant>),
+) -> Rules {
+    changed_rules(epoch, officers, change, |_| {})
+}
+
+/// The example rules with other MoUs.
+pub fn rules_with(
+    epoch: u64,
+    officers: &mut HashMap<String, SigningKey>,
+    change: impl FnOnce(&mut Vec<Mou>),
+) -> Rules {
+    changed_rules(epoch, officers, |_| {}, change)
+}
+
+fn changed_rules(
+    epoch: u64,
+    officers: &mut HashMap<String, SigningKey>,
+    change: impl FnOnce(&mut Vec<chancery_policy::directory::Participant>),
+    agree: impl FnOnce(&mut Vec<Mou>),
 ) -> Rules {
     let examples = shipped::directory(epoch).unwrap();
     let mut participants = examples.participants().to_vec();
@@ -277,7 +414,9 @@ pub fn rules(
         );
     }
     let directory = Directory::new(epoch, participants, people).unwrap();
-    let register: Register = shipped::register(&directory).unwrap();
+    let mut mous = shipped::register(&directory).unwrap().mous().to_vec();
+    agree(&mut mous);
+    let register = Register::new(mous, &directory).unwrap();
     Rules::new(
         directory,
         register,

@@ -26,13 +26,16 @@ pub fn reply(outcome: &Outcome) -> Reply {
         ),
         Outcome::Refused(refusal) => refused(refusal),
         // Not answers to mail: nothing may be taken for accepted.
+        Outcome::Consented { granted: true, .. } => whole(250, "2.0.0 your consent is recorded"),
+        Outcome::Consented { granted: false, .. } => whole(250, "2.0.0 your refusal is recorded"),
         Outcome::Uploaded { .. }
         | Outcome::Recipients(_)
         | Outcome::Inbox(_)
         | Outcome::Delivery(_)
         | Outcome::Acknowledged { .. }
         | Outcome::Status(_)
-        | Outcome::Withdrawn(_) => whole(554, "5.3.0 not an answer to a message"),
+        | Outcome::Withdrawn(_)
+        | Outcome::Consents(_) => whole(554, "5.3.0 not an answer to a message"),
     }
 }
 

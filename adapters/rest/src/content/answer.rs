@@ -312,6 +312,39 @@ pub(crate) struct AcknowledgedAnswer {
     pub(super) acknowledged_at: String,
 }
 
+/// What waits for the caller's consent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consents)]
+pub(crate) struct ConsentsAnswer<'a> {
+    /// The most urgent first.
+    pub(super) consents: Vec<ConsentAnswer<'a>>,
+}
+
+/// An onward release of the caller's information that waits for its consent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
+pub(crate) struct ConsentAnswer<'a> {
+    /// What an answer names: a digest of message, recipient, originator, a
+    /// number used once, and time.
+    pub(super) request: &'a str,
+    /// The message that would go.
+    pub(super) message: String,
+    /// To whom.
+    pub(super) recipient: &'a str,
+    /// Its level.
+    #[schema(schema_with = level_schema)]
+    pub(super) level: &'static str,
+    /// When it was asked.
+    #[schema(format = DateTime)]
+    pub(super) asked_at: String,
+    /// The moment after which an answer counts no more.
+    #[schema(format = DateTime)]
+    pub(super) answer_by: String,
+    /// The caller's answer, once it is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) granted: Option<bool>,
+}
+
 /// What became of a message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Status)]

@@ -21,6 +21,8 @@ pub(crate) mod schemas {
 
     pub(crate) use super::answer::{AcknowledgedAnswer, RawBytes};
     pub(crate) use super::request::SubmissionRequest;
+    pub(crate) type ConsentAnswer = answer::ConsentAnswer<'static>;
+    pub(crate) type ConsentsAnswer = answer::ConsentsAnswer<'static>;
     pub(crate) type DeliveryAnswer = answer::DeliveryAnswer<'static>;
     pub(crate) type InboxAnswer = answer::InboxAnswer<'static>;
     pub(crate) type ProblemAnswer = problem::ProblemAnswer<'static>;

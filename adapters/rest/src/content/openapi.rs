@@ -21,6 +21,9 @@ use crate::wire::routes;
         routes::fetch,
         routes::fetch_attachment,
         routes::acknowledge,
+        routes::consents,
+        routes::grant_consent,
+        routes::refuse_consent,
         routes::openapi,
     ),
     components(schemas(LabelSchema, NationalMarkingSchema)),
@@ -28,6 +31,7 @@ use crate::wire::routes;
     tags(
         (name = "messages", description = "Sending, and what became of it"),
         (name = "inbox", description = "Receiving: list, fetch, acknowledge"),
+        (name = "consent", description = "Onward releases of the caller's information"),
         (name = "directory", description = "Whom one may write to, and this document"),
     )
 )]

@@ -4,15 +4,15 @@ use bytes::Bytes;
 use chancery_label::marking;
 use chancery_message::OpaqueRef;
 use chancery_pipeline::outcome::{
-    InboxEntry, Outcome, RecipientCard, RefusalKind, StatusView, Verdicts,
+    ConsentCard, InboxEntry, Outcome, RecipientCard, RefusalKind, StatusView, Verdicts,
 };
 use chancery_pipeline::ports::{Chunks, Reply, ReplyBody};
 use serde::Serialize;
 
 use super::answer::{
-    AcknowledgedAnswer, InboxAnswer, InboxEntryAnswer, QuarantinedAnswer, RecipientAnswer,
-    RecipientStatusAnswer, RecipientsAnswer, StatusAnswer, UploadAnswer, VerdictAnswer,
-    VerdictsAnswer,
+    AcknowledgedAnswer, ConsentAnswer, ConsentsAnswer, InboxAnswer, InboxEntryAnswer,
+    QuarantinedAnswer, RecipientAnswer, RecipientStatusAnswer, RecipientsAnswer, StatusAnswer,
+    UploadAnswer, VerdictAnswer, VerdictsAnswer,
 };
 use super::deliver::{delivery, role};
 use super::problem::{Problem, problem};
@@ -73,6 +73,13 @@ pub fn reply(outcome: &Outcome, caller_is_private: bool) -> Reply {
                 acknowledged_at: at.to_string(),
             },
         ),
+        Outcome::Consents(cards) => json(
+            200,
+            &ConsentsAnswer {
+                consents: cards.iter().map(|one| consent(one, None)).collect(),
+            },
+        ),
+        Outcome::Consented { request, granted } => json(200, &consent(request, Some(*granted))),
         Outcome::Status(view) | Outcome::Withdrawn(view) => json(200, &status(view, private)),
     }
 }
@@ -142,6 +149,18 @@ fn card(card: &RecipientCard) -> RecipientAnswer<'_> {
         country: &card.country,
         ceiling: card.ceiling.code(),
         contact: card.contact.as_deref(),
+    }
+}
+
+fn consent(card: &ConsentCard, granted: Option<bool>) -> ConsentAnswer<'_> {
+    ConsentAnswer {
+        request: &card.request,
+        message: card.message.to_string(),
+        recipient: card.recipient.as_str(),
+        level: card.level.code(),
+        asked_at: card.asked_at.to_string(),
+        answer_by: card.answer_by.to_string(),
+        granted,
     }
 }
 

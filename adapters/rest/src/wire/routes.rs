@@ -41,6 +41,9 @@ pub(super) fn router(door: Door) -> Router {
             read(fetch_attachment),
         )
         .route("/inbox/{delivery}/ack", post(acknowledge))
+        .route("/consents", read(consents))
+        .route("/consents/{request}/grant", post(grant_consent))
+        .route("/consents/{request}/refuse", post(refuse_consent))
         .route("/openapi.json", read(openapi));
     Router::new()
         .nest(ROOT, api)
@@ -295,6 +298,54 @@ pub(crate) async fn acknowledge(
         delivery,
     })
     .await
+}
+
+/// Onward releases of the caller's information that wait for its consent.
+#[utoipa::path(get, path = "/consents", tag = "consent",
+    responses(
+        (status = 200, description = "What waits, the most urgent first", body = schemas::ConsentsAnswer),
+        (status = "default", description = "Refused", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn consents(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+) -> Response {
+    ask(&door, &peer, Ask::Consents).await
+}
+
+/// Consent to an onward release.
+#[utoipa::path(post, path = "/consents/{request}/grant", tag = "consent",
+    params(("request" = String, Path, description = "The request")),
+    responses(
+        (status = 200, description = "Recorded; it counts once", body = schemas::ConsentAnswer),
+        (status = "default", description = "Refused; nothing changed", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn grant_consent(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    let grant = |request| Ask::Consent {
+        request,
+        grant: true,
+    };
+    about(&door, &peer, target, grant).await
+}
+
+/// Refuse an onward release.
+#[utoipa::path(post, path = "/consents/{request}/refuse", tag = "consent",
+    params(("request" = String, Path, description = "The request")),
+    responses(
+        (status = 200, description = "Recorded; it counts once", body = schemas::ConsentAnswer),
+        (status = "default", description = "Refused; nothing changed", body = schemas::ProblemAnswer, content_type = "application/problem+json")))]
+pub(crate) async fn refuse_consent(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    target: Target,
+) -> Response {
+    let refuse = |request| Ask::Consent {
+        request,
+        grant: false,
+    };
+    about(&door, &peer, target, refuse).await
 }
 
 /// This document.

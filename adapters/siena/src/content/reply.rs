@@ -3,7 +3,7 @@
 use chancery_label::marking;
 use chancery_message::{OpaqueRef, RecipientRole};
 use chancery_pipeline::outcome::{
-    InboxEntry, Outcome, RecipientCard, RecipientVerdict, StatusView, Verdicts,
+    ConsentCard, InboxEntry, Outcome, RecipientCard, RecipientVerdict, StatusView, Verdicts,
 };
 use chancery_pipeline::ports::{Chunks, Reply, ReplyBody};
 
@@ -65,6 +65,19 @@ pub fn reply(outcome: &Outcome, caller_is_private: bool) -> Reply {
                 ("at", &*at.to_string()),
             ];
             xml(200, Writer::document("acknowledged", &attributes, |_| ()))
+        }
+        Outcome::Consents(cards) => {
+            let document = Writer::document("consents", &[], |xml| {
+                cards.iter().for_each(|one| consent(xml, one))
+            });
+            xml(200, document)
+        }
+        Outcome::Consented { request, granted } => {
+            let attributes = [
+                ("request", request.request.as_str()),
+                ("granted", if *granted { "true" } else { "false" }),
+            ];
+            xml(200, Writer::document("consented", &attributes, |_| ()))
         }
         Outcome::Status(view) | Outcome::Withdrawn(view) => xml(200, status(view, private)),
     }
@@ -142,6 +155,18 @@ fn card(xml: &mut Writer, card: &RecipientCard) {
         attributes.push(("contact", contact));
     }
     xml.empty("participant", &attributes);
+}
+
+fn consent(xml: &mut Writer, card: &ConsentCard) {
+    let attributes = [
+        ("request", &*card.request),
+        ("message", &*card.message.to_string()),
+        ("recipient", card.recipient.as_str()),
+        ("level", card.level.code()),
+        ("askedAt", &*card.asked_at.to_string()),
+        ("answerBy", &*card.answer_by.to_string()),
+    ];
+    xml.empty("consent", &attributes);
 }
 
 fn entry(xml: &mut Writer, entry: &InboxEntry) {

@@ -10,6 +10,7 @@
 //! | `GET /inbox?wait=&after=&limit=` | what waits |
 //! | `GET /inbox/ID`, `/inbox/ID/attachments/N` | fetch |
 //! | `POST /inbox/ID/ack` | acknowledge |
+//! | `GET /consents`, `POST /consents/ID/grant`, `/consents/ID/refuse` | onward releases of the caller's information |
 //! | `GET /schema.xsd` | the schema |
 
 use bytes::Bytes;
@@ -148,6 +149,14 @@ fn route(uri: &Uri) -> Result<(Method, Route), Refused> {
             };
             (Method::GET, Route::Ask(ask))
         }
+        ["consents"] => (Method::GET, Route::Ask(Ask::Consents)),
+        ["consents", request, answer @ ("grant" | "refuse")] => (
+            Method::POST,
+            Route::Ask(Ask::Consent {
+                request: id(request)?,
+                grant: *answer == "grant",
+            }),
+        ),
         ["schema.xsd"] => (Method::GET, Route::Schema),
         _ => return Err(Refused::not_found()),
     })

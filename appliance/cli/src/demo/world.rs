@@ -126,6 +126,8 @@ impl World {
             )?;
             relay_end = Some(Relay::start(relay, &places).await?);
         }
+        // The first officers' keys are still here: they sign the directory as it is now.
+        crate::signing::here(&places.config())?;
         files::folder(&root.join("people/auditor"))?;
         step("daemons");
         let node = Node::start(&places.config(), &programs, log, root.join("node.log")).await?;

@@ -268,10 +268,14 @@ fn rules(plan: &Plan, places: &Places) -> Result<Directory, Failure> {
         }
     };
     let mut people = directory.officers().to_vec();
-    officers::make_keys(&mut people, &places.officers(), &passphrase)?;
+    let signers = officers::make_keys(&mut people, &places.officers(), &passphrase)?;
     let directory = Directory::new(0, directory.participants().to_vec(), people)
         .map_err(|error| Failure::new(error.to_string()))?;
     write_directory(&folder, &directory)?;
+    // The founding: the first security officers sign what they found.
+    let settings = chancery_settings::Settings::load(&places.config())
+        .map_err(|error| Failure::new(error.to_string()))?;
+    crate::signing::sign(&settings, &signers)?;
     Ok(directory)
 }
 

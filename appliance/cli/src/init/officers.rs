@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chancery_policy::directory::Officer;
+use chancery_policy::directory::{Officer, Role};
+use chancery_policy::widening::QUORUM;
 use p256::ecdsa::SigningKey;
 use p256::elliptic_curve::rand_core::{CryptoRng, Error, RngCore};
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, failed};
 use crate::files;
+use crate::signing::Signer;
 
 /// The operating system's randomness, for libraries that want a generator.
 pub(crate) struct System;
@@ -52,30 +54,42 @@ pub(crate) fn passphrase() -> Zeroizing<String> {
 }
 
 /// Makes a key for every officer: the private one into `folder/ID.key`, the
-/// public one into its entry.
+/// public one into its entry. The keys of the first security officers, who sign
+/// what the node is founded with.
 pub(crate) fn make_keys(
     officers: &mut [Officer],
     folder: &Path,
     passphrase: &str,
-) -> Result<(), Failure> {
+) -> Result<Vec<Signer>, Failure> {
+    let mut signers = Vec::new();
     let mut made: BTreeMap<String, String> = BTreeMap::new();
     for officer in officers {
         let name = officer.id.to_string();
         // An officer may have several versions, each with its days: one key.
         let public = match made.get(&name) {
             Some(public) => public.clone(),
-            None => made
-                .entry(name)
-                .or_insert(make_key(officer, folder, passphrase)?)
-                .clone(),
+            None => {
+                let (key, public) = make_key(officer, folder, passphrase)?;
+                if officer.roles.contains(&Role::Security) && signers.len() < QUORUM {
+                    signers.push(Signer {
+                        id: officer.id.clone(),
+                        key,
+                    });
+                }
+                made.entry(name).or_insert(public).clone()
+            }
         };
         officer.key = Some(public);
     }
-    Ok(())
+    Ok(signers)
 }
 
 /// One officer's key; the public half, PEM.
-fn make_key(officer: &Officer, folder: &Path, passphrase: &str) -> Result<String, Failure> {
+fn make_key(
+    officer: &Officer,
+    folder: &Path,
+    passphrase: &str,
+) -> Result<(SigningKey, String), Failure> {
     let what = format!("the key of {}", officer.id);
     let key = SigningKey::random(&mut System);
     let pem = key
@@ -86,7 +100,9 @@ fn make_key(officer: &Officer, folder: &Path, passphrase: &str) -> Result<String
         0o400,
         pem.as_bytes(),
     )?;
-    key.verifying_key()
+    let public = key
+        .verifying_key()
         .to_public_key_pem(LineEnding::LF)
-        .map_err(failed(&what))
+        .map_err(failed(&what))?;
+    Ok((key, public))
 }

@@ -111,6 +111,37 @@ pub(crate) struct One {
     pub(crate) id: String,
 }
 
+/// `chancery consent`
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    #[command(subcommand)]
+    pub(crate) command: ConsentCommand,
+}
+
+/// What an originator does.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ConsentCommand {
+    /// Lists the onward releases that wait for your consent.
+    List {
+        #[command(flatten)]
+        mine: Mine,
+    },
+    /// Consents: it counts once, for this message, this recipient and this time.
+    Grant {
+        #[command(flatten)]
+        mine: Mine,
+        /// The request.
+        request: String,
+    },
+    /// Does not consent.
+    Refuse {
+        #[command(flatten)]
+        mine: Mine,
+        /// The request.
+        request: String,
+    },
+}
+
 /// `chancery inbox`
 #[derive(Debug, Args)]
 pub(crate) struct Inbox {

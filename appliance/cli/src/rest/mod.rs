@@ -180,6 +180,26 @@ fn save(profile: &Path, path: &str, delivery: &Value, folder: &Path) -> Result<(
     Ok(())
 }
 
+/// `chancery consent`
+pub(crate) fn consent(args: &args::Consent, json: bool) -> Result<(), Failure> {
+    use args::ConsentCommand::{Grant, List, Refuse};
+    let answer = match &args.command {
+        List { mine } => ask(&mine.profile, Method::GET, "/consents")?,
+        Grant { mine, request } => {
+            let path = format!("/consents/{}/grant", id(request)?);
+            ask(&mine.profile, Method::POST, &path)?
+        }
+        Refuse { mine, request } => {
+            let path = format!("/consents/{}/refuse", id(request)?);
+            ask(&mine.profile, Method::POST, &path)?
+        }
+    };
+    if json {
+        return out::json(&answer);
+    }
+    show::consent(&answer)
+}
+
 fn ask(profile: &Path, method: Method, path: &str) -> Result<Value, Failure> {
     let client = Client::open(profile)?;
     run::runtime()?

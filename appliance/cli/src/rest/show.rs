@@ -144,3 +144,28 @@ pub(super) fn delivery(answer: &Value) -> Result<(), Failure> {
         text(answer, "delivery")
     ))
 }
+
+/// Requests for consent, or what was answered to one.
+pub(super) fn consent(answer: &Value) -> Result<(), Failure> {
+    if let Some(granted) = answer.get("granted").and_then(Value::as_bool) {
+        let words = if granted { "consent" } else { "refusal" };
+        return line(format_args!("your {words} is recorded"));
+    }
+    let mut any = false;
+    for one in list(answer, "consents") {
+        any = true;
+        line(format_args!(
+            "{}\n  message {} ({}) to {}, answer by {}",
+            text(one, "request"),
+            text(one, "message"),
+            text(one, "level"),
+            text(one, "recipient"),
+            text(one, "answer_by")
+        ))?;
+    }
+    if any {
+        Ok(())
+    } else {
+        line("nothing waits for your consent")
+    }
+}

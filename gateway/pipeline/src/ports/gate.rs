@@ -95,6 +95,15 @@ pub enum Ask {
         /// Which message.
         message: String,
     },
+    /// The onward releases that wait for the caller's consent.
+    Consents,
+    /// The caller's answer to one of them.
+    Consent {
+        /// Which: the request's digest, hexadecimal.
+        request: String,
+        /// True for consent, false for its refusal.
+        grant: bool,
+    },
 }
 
 /// What goes back to the peer. Core made it with the channel's `content`

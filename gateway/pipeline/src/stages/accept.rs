@@ -4,6 +4,8 @@
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{Channel, Inbound, Intent, Malformed, Parsed, Submission, Timestamp};
 
+use chancery_policy::approval::Vote;
+
 use crate::documents::LabelStanding;
 use crate::gateway::{Gateway, StageError};
 use crate::held::HeldOriginal;
@@ -14,7 +16,7 @@ use crate::stages::authenticate::{Authenticated, authenticate};
 use crate::stages::commit::{Origin, commit, gone, judge_all, shown};
 use crate::stages::draft::{Draft, above_channel, draft, recipients};
 use crate::stages::label::label;
-use crate::stages::{idempotency, quarantine};
+use crate::stages::{consent, idempotency, quarantine};
 
 /// How often a step is decided again when the rules changed under it.
 const DECIDED_AGAIN: u32 = 5;
@@ -64,6 +66,17 @@ fn whole(
             return quarantine::read(gateway, inbound, &take(held)?, submission, None, reason);
         }
     };
+    if inbound.peer.channel == Channel::Mail
+        && let Some((request, vote)) = consent::in_mail(gateway, submission)?
+    {
+        let original = take(held)?;
+        let evidence = Some((&original, inbound));
+        let card = consent::answer(gateway, &sender, request, vote, evidence)?;
+        return Ok(Outcome::Consented {
+            request: card,
+            granted: vote == Vote::Approve,
+        });
+    }
     let request = idempotency::Request::of(gateway, inbound, submission, &sender);
     if submission.intent != Intent::Check
         && let Some(before) = request.repeated(gateway)?

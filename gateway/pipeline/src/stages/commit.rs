@@ -19,7 +19,7 @@ use crate::rules::{Question, Rules, Sender};
 use crate::stages::draft::Draft;
 use crate::stages::label::Labelled;
 use crate::stages::queue::{QueueInput, QueuedDelivery, queue};
-use crate::stages::{idempotency, sources};
+use crate::stages::{consent, idempotency, sources};
 use crate::vault::{self, Sealing};
 
 /// Where a submission that is committed comes from.
@@ -224,6 +224,7 @@ pub(crate) fn commit(
                 role,
                 precedence: submission.precedence,
                 judgement,
+                originator: consent::originator_of(&draft.document, &sender.id),
                 now,
             },
         )?;

@@ -52,7 +52,7 @@ pub(crate) fn open(
     }
     let (row, document) = message_of(gateway, &delivery)?;
     let rules = gateway.rules();
-    let judgement = judge(&rules, &row, &document, &delivery, now)?;
+    let judgement = judge(gateway, &rules, &row, &document, &delivery, now)?;
     let go = lets_go(gateway, &rules, &judgement, &delivery, now)?;
     if go.is_no() {
         return Err(Refusal::new(

@@ -2,7 +2,9 @@
 
 pub mod accept;
 pub mod authenticate;
+pub mod claim;
 mod commit;
+pub mod consent;
 mod draft;
 pub mod forward;
 mod idempotency;
@@ -11,6 +13,7 @@ pub mod opened;
 pub mod orders;
 pub mod quarantine;
 mod queue;
+pub mod reading;
 pub mod receipt;
 pub mod relabel;
 pub mod release;

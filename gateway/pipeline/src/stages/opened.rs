@@ -167,8 +167,9 @@ pub fn subject(
 ) -> Result<Option<(Text, MessageRow, MessageDocument)>, StageError> {
     let (message, meta) = message_of(gateway, row)?;
     let now = gateway.now();
+    let _under_way = gateway.under_way.begin(row.id);
     let rules = gateway.rules();
-    let judgement = judge(&rules, &message, &meta, row, now)?;
+    let judgement = judge(gateway, &rules, &message, &meta, row, now)?;
     let go = lets_go(gateway, &rules, &judgement, row, now)?;
     if go.is_no() {
         return Ok(None);

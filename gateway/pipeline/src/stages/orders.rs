@@ -54,6 +54,10 @@ pub fn officer_for(
 pub fn roles_for(operation: &str) -> &'static [Role] {
     match operation.split_once('.').map(|(desk, _)| desk) {
         Some("audit") => &[Role::Auditor, Role::Security],
+        Some("rules") if operation != "rules.suspend" => {
+            &[Role::Security, Role::Registry, Role::Auditor]
+        }
+        Some("consent") => &[Role::Registry, Role::Release, Role::Security],
         Some("review") => &[Role::Registry, Role::Release, Role::Security],
         _ => &[Role::Security],
     }

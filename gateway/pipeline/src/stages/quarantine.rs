@@ -133,6 +133,8 @@ fn keep(
             case: None,
             facts: String::new(),
             quorum: None,
+            consent: None,
+            claimed: None,
         }
         .encode()?,
         mac: [0; 32],

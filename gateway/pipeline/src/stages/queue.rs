@@ -6,6 +6,9 @@ use chancery_message::{
     CaseId, DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp,
 };
 
+use chancery_policy::consent::Entry;
+use chancery_policy::review::Waits;
+
 use crate::documents::{DeliveryDocument, Document};
 use crate::gateway::{Gateway, StageError, review_time};
 use crate::judgement::Judgement;
@@ -13,6 +16,7 @@ use crate::outcome::Verdict;
 use crate::ports::{Step, Write};
 use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState};
 use crate::rules::Rules;
+use crate::stages::consent;
 use crate::stages::review::CaseDocument;
 
 /// One recipient's decision on its way into the ledger.
@@ -25,6 +29,8 @@ pub(crate) struct QueueInput<'a> {
     pub(crate) role: RecipientRole,
     pub(crate) precedence: Precedence,
     pub(crate) judgement: &'a Judgement,
+    /// Whose consent it may need; none where nobody can be asked.
+    pub(crate) originator: Option<ParticipantId>,
     pub(crate) now: Timestamp,
 }
 
@@ -93,7 +99,7 @@ pub(crate) fn queue(
     }
     step.writes.push(Write::InsertDelivery(Box::new(row)));
     if let (Some(id), Some(due_at)) = (case, review_due) {
-        open_case(gateway, step, input, id, due_at)?;
+        open_case(gateway, step, input, id, due_at, &[])?;
     }
     Ok(QueuedDelivery { review_due })
 }
@@ -144,15 +150,24 @@ fn open_case(
     input: &QueueInput<'_>,
     id: CaseId,
     due_at: Timestamp,
+    entries: &[Entry],
 ) -> Result<(), StageError> {
     let Some(case) = &input.judgement.case else {
         return Err(StageError::Corrupt("a review without a case".to_owned()));
     };
     let quorum = input.judgement.quorum();
+    let mut asking = Step::default();
+    let consent = if case.waits_for() == Waits::Consent || !entries.is_empty() {
+        consent::ask(gateway, &mut asking, input, id, case.level, entries)?
+    } else {
+        None
+    };
     let document = CaseDocument {
         case: Some(case.clone()),
         facts: input.judgement.facts.clone(),
         quorum,
+        consent,
+        claimed: None,
     };
     let mut row = CaseRow {
         id,
@@ -180,6 +195,8 @@ fn open_case(
             ),
     );
     step.writes.push(Write::InsertCase(Box::new(row)));
+    step.writes.append(&mut asking.writes);
+    step.events.append(&mut asking.events);
     Ok(())
 }
 
@@ -189,8 +206,18 @@ pub(crate) fn hold_again(
     step: &mut Step,
     input: &QueueInput<'_>,
 ) -> Result<CaseId, StageError> {
+    hold_with(gateway, step, input, &[])
+}
+
+/// The same, with what the originator answered before.
+pub(crate) fn hold_with(
+    gateway: &Gateway,
+    step: &mut Step,
+    input: &QueueInput<'_>,
+    entries: &[Entry],
+) -> Result<CaseId, StageError> {
     let id = CaseId::mint(input.now, gateway.entropy.as_ref())?;
     let due_at = input.now.after(review_time(input.precedence));
-    open_case(gateway, step, input, id, due_at)?;
+    open_case(gateway, step, input, id, due_at, entries)?;
     Ok(id)
 }

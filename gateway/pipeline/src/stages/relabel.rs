@@ -85,7 +85,7 @@ pub fn label(
         officer,
         *id,
         given.level,
-        &sender.id,
+        Some(&sender.id),
         "giving it a label",
         &view,
     )

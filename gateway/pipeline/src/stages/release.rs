@@ -21,7 +21,9 @@ use crate::outcome::{Refusal, RefusalKind, Verdict};
 use crate::ports::{Guard, LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::{Question, Rules};
+use crate::stages::consent;
 use crate::stages::queue::{QueueInput, anchor, hold_again, verdict_event};
+use crate::underway::Way;
 
 /// How often a release is decided again when the rules changed under it.
 const DECIDED_AGAIN: u32 = 5;
@@ -41,6 +43,8 @@ pub struct Released {
     pub obligations: Vec<String>,
     /// The rules under which it was decided.
     pub rules: Arc<Rules>,
+    /// It is under way until this is dropped: keep it until the bytes are gone.
+    pub way: Way,
 }
 
 /// True if the recipient has been given (or is being given) the content.
@@ -141,12 +145,26 @@ pub(crate) fn message_of(
     Ok((message, document))
 }
 
-/// The decision about a delivery, now.
+/// The decision about a delivery, now, with what the originator answered.
 pub(crate) fn judge(
+    gateway: &Gateway,
     rules: &Rules,
     message: &MessageRow,
     document: &MessageDocument,
     row: &DeliveryRow,
+    now: Timestamp,
+) -> Result<Judgement, StageError> {
+    let consent = consent::fact(gateway, row, now)?;
+    judge_with(rules, message, document, row, consent, now)
+}
+
+/// The decision about a delivery with this consent.
+pub(crate) fn judge_with(
+    rules: &Rules,
+    message: &MessageRow,
+    document: &MessageDocument,
+    row: &DeliveryRow,
+    consent: Consent,
     now: Timestamp,
 ) -> Result<Judgement, StageError> {
     let sender = message.sender.as_ref().ok_or_else(not_found)?;
@@ -156,7 +174,7 @@ pub(crate) fn judge(
         sender,
         recipient: &row.recipient,
         channel: Some(row.channel),
-        consent: Consent::NotApplicable,
+        consent,
         now,
     }))
 }
@@ -279,12 +297,18 @@ fn release_once(
     let (message, meta) = message_of(gateway, &row)?;
     let mut document = DeliveryDocument::decode(&row.document)?;
     let now = gateway.now();
+    // Begun before the rules are read: who changes them later sees it.
+    let way = gateway.under_way.begin(row.id);
     let rules = gateway.rules();
-    let judgement = judge(&rules, &message, &meta, &row, now)?;
+    let judgement = judge(gateway, &rules, &message, &meta, &row, now)?;
     let go = lets_go(gateway, &rules, &judgement, &row, now)?;
     if go.is_no() {
+        let originator = message
+            .sender
+            .as_ref()
+            .and_then(|sender| consent::originator_of(&meta, sender));
         return Err(turned_down(
-            gateway, &rules, &row, &document, &judgement, now,
+            gateway, &rules, &row, &document, &judgement, originator, now,
         )?);
     }
 
@@ -321,6 +345,7 @@ fn release_once(
         writes: vec![Write::UpdateDelivery(Box::new(opened.clone()))],
         events: vec![event],
     })?;
+    way.decided(rules.epoch());
     let permit = judgement.permit(message.id, recipient, go.closed(), now)?;
     Ok(Released {
         delivery: opened,
@@ -329,6 +354,7 @@ fn release_once(
         permit,
         obligations: judgement.obligations,
         rules,
+        way,
     })
 }
 
@@ -339,6 +365,7 @@ fn turned_down(
     row: &DeliveryRow,
     document: &DeliveryDocument,
     judgement: &Judgement,
+    originator: Option<ParticipantId>,
     now: Timestamp,
 ) -> Result<StageError, StageError> {
     let mut step = Step {
@@ -370,6 +397,7 @@ fn turned_down(
                 role: row.role,
                 precedence: row.precedence,
                 judgement,
+                originator,
                 now,
             },
         )?);

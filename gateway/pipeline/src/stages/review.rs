@@ -1,11 +1,11 @@
 //! Station 7: what officers see and do. Votes are signed and bind the digest of
 //! message, label, recipient, facts and gates; they are counted anew when the
-//! delivery is released. A refusal wins; a deny never closes by a vote.
+//! delivery is released. A refusal wins; a deny never closes by a vote. What
+//! officers read is `reading`'s.
 
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{CaseId, MessageId, OfficerId, Timestamp};
 use chancery_policy::approval::{Signed, Vote};
-use chancery_policy::release::read_permit;
 use chancery_policy::review::{self, Case, Cast, Outcome as Counted};
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +14,10 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState, MessageRow, VoteRow};
+use crate::stages::consent::Asked;
 use crate::stages::orders::{denied, label_digest, officer_for};
 use crate::stages::queue::anchor;
 use crate::stages::release::votes_of;
-use crate::vault;
 
 /// What a case keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,22 @@ pub struct CaseDocument {
     pub facts: String,
     /// How many officers must approve; none where votes do not close it.
     pub quorum: Option<usize>,
+    /// The request for the originator's consent, and what it answered.
+    #[serde(default)]
+    pub consent: Option<Asked>,
+    /// Who has taken it up.
+    #[serde(default)]
+    pub claimed: Option<Claim>,
+}
+
+/// An officer works on a case: others see it, and may vote all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Who.
+    pub officer: OfficerId,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 impl Document for CaseDocument {
@@ -73,6 +89,10 @@ pub struct CaseCard {
     pub digest: String,
     /// Why a message is in quarantine.
     pub quarantine: Option<String>,
+    /// Who has taken it up, and until when.
+    pub claimed: Option<String>,
+    /// Who is asked for consent, and until when.
+    pub asked: Option<String>,
 }
 
 /// A vote in a list.
@@ -86,26 +106,11 @@ pub struct VoteCard {
     pub at: String,
 }
 
-/// A case with its content, behind a read permit.
-#[derive(Clone, Debug, Serialize)]
-pub struct CaseContent {
-    /// The case.
-    pub case: CaseCard,
-    /// The facts on which it was held.
-    pub facts: serde_json::Value,
-    /// What it is about.
-    pub subject: String,
-    /// The text.
-    pub body: String,
-    /// The attachments' names, types and sizes.
-    pub attachments: Vec<(String, String, u64)>,
-}
-
-fn no_case() -> StageError {
+pub(crate) fn no_case() -> StageError {
     Refusal::new(RefusalKind::NotFound, "there is no such case").into()
 }
 
-fn load(
+pub(crate) fn load(
     gateway: &Gateway,
     id: &CaseId,
 ) -> Result<(CaseRow, CaseDocument, MessageRow, MessageDocument), StageError> {
@@ -131,7 +136,7 @@ pub fn list(gateway: &Gateway, limit: u32) -> Result<Vec<CaseCard>, StageError> 
         .collect()
 }
 
-fn card_of(gateway: &Gateway, id: &CaseId) -> Result<CaseCard, StageError> {
+pub(crate) fn card_of(gateway: &Gateway, id: &CaseId) -> Result<CaseCard, StageError> {
     let (row, document, message, meta) = load(gateway, id)?;
     let votes = gateway.ledger.votes(id)?;
     let case = document.case.as_ref();
@@ -164,65 +169,14 @@ fn card_of(gateway: &Gateway, id: &CaseId) -> Result<CaseCard, StageError> {
         due_at: row.due_at.to_string(),
         digest: hex::encode(row.digest),
         quarantine: meta.quarantine,
-    })
-}
-
-/// A case with its content: the officer's right to read is decided and
-/// recorded before anything is opened.
-///
-/// # Errors
-/// [`RefusalKind::Denied`] where the officer may not read it.
-pub fn show(
-    gateway: &Gateway,
-    officer: &OfficerId,
-    id: &CaseId,
-    why: &str,
-) -> Result<CaseContent, StageError> {
-    let (row, document, message, meta) = load(gateway, id)?;
-    let now = gateway.now();
-    let rules = gateway.rules();
-    let sender = message.sender.as_ref().ok_or_else(|| {
-        Refusal::new(
-            RefusalKind::Denied,
-            "nobody is proven to have sent it: its content stays sealed; refuse it, or ask the sender to send it again",
-        )
-    })?;
-    // What has no label may be anything: read it like the highest that its channel carries.
-    let level = meta
-        .label
-        .as_ref()
-        .map_or(chancery_label::Level::Restricted, |label| label.level);
-    let view = rules.directory().at(now);
-    let permit = read_permit(officer, row.message, level, sender, why, &view)
-        .map_err(|refusal| Refusal::new(RefusalKind::Denied, refusal.to_string()))?;
-    let event = Event::new(EventKind::ContentRead, now, Actor::Officer(officer.clone()))
-        .message(row.message)
-        .detail(Key::Case, id.to_string())
-        .detail(Key::Officer, officer.as_str())
-        .detail(Key::Permit, "read")
-        .detail(Key::Reason, permit.reason());
-    gateway.ledger.commit(Step {
-        events: vec![event],
-        ..Step::default()
-    })?;
-    let opened = vault::open(gateway, &permit, &message, meta.label.as_ref())?;
-    Ok(CaseContent {
-        case: card_of(gateway, id)?,
-        facts: serde_json::from_str(&document.facts).unwrap_or(serde_json::Value::Null),
-        subject: opened.header.subject.expose().to_owned(),
-        body: opened.header.body.expose().to_owned(),
-        attachments: opened
-            .header
-            .attachments
-            .iter()
-            .map(|one| {
-                (
-                    one.name.expose().to_owned(),
-                    one.media_type.clone(),
-                    one.size,
-                )
-            })
-            .collect(),
+        claimed: document
+            .claimed
+            .filter(|claim| claim.until > gateway.now())
+            .map(|claim| format!("{} until {}", claim.officer, claim.until)),
+        asked: document.consent.map(|asked| {
+            let request = asked.request;
+            format!("{} until {}", request.originator, request.answer_by)
+        }),
     })
 }
 

@@ -89,6 +89,15 @@ impl Register {
     }
 }
 
+/// Reads one MoU, without looking whom it names.
+///
+/// # Errors
+/// [`MouError`] with the line.
+pub fn read(name: &str, text: &str) -> Result<Mou, MouError> {
+    let mut problems = Vec::new();
+    crate::directory::read_toml(name, text, &mut problems).ok_or(MouError { problems })
+}
+
 /// One MoU by itself and against the directory.
 fn check(place: &str, mou: &Mou, directory: &Directory, problems: &mut Vec<Problem>) {
     let mut wrong = |what: String| problems.push(Problem::new(place, what));

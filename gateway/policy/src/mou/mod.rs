@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::day::{Day, Validity};
 
-pub use load::MouError;
+pub use load::{MouError, read};
 pub use register::{Crossing, MouFact, Register};
 pub use signed::{SignatureError, operation, verify};
 

@@ -78,6 +78,13 @@ impl Register {
         self.mous.iter().find(|mou| mou.id == *id)
     }
 
+    /// True if the MoU of this id is in force.
+    #[must_use]
+    pub fn is_in_force(&self, id: &MouId, now: Timestamp) -> bool {
+        self.by_id(id)
+            .is_some_and(|mou| state(mou, now) == MouState::Active)
+    }
+
     /// True if an MoU in force has both as parties, whatever it covers.
     #[must_use]
     pub fn is_live_between(&self, a: &ParticipantId, b: &ParticipantId, now: Timestamp) -> bool {
