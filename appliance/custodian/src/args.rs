@@ -40,6 +40,16 @@ pub(crate) enum Command {
     },
     /// Log in, test every key, and print what is there as JSON.
     Keys,
+    /// Try what the token can do, and print it: each plan, whether it works,
+    /// and which mechanism is missing.
+    Capabilities {
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the token that is there now for this node's, after it was exchanged
+    /// or restored on purpose.
+    BindToken,
     /// Enrol the first custodians: who may order what is done with keys, and
     /// how many of them must agree. Later the custodians change this themselves.
     Enrol {

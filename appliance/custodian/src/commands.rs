@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use chancery_hsm_api::{Inventory as _, KeyErrorKind, KeyInfo, KeyRole};
+use chancery_hsm_api::{Capability, Inventory as _, KeyErrorKind, KeyInfo, KeyRole};
 use chancery_hsm_custodian::{CustodianSettings, PinSource, note};
 use chancery_hsm_pkcs11::{Module, Pin, Token};
 use serde::Serialize;
@@ -40,6 +40,30 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let token = open(&settings, &house, load(&settings)?)?;
             print(&settings, &token, token.keys()?)
         }
+        Some(Command::Capabilities { json }) => {
+            environment::prepare(&settings)?;
+            let house = House::open(&settings)?;
+            let token = open(&settings, &house, load(&settings)?)?;
+            let rows = token.try_all_plans()?;
+            let shown = if *json {
+                serde_json::to_string_pretty(&rows).map_err(std::io::Error::from)
+            } else {
+                Ok(table(&rows))
+            };
+            let mut out = std::io::stdout().lock();
+            shown
+                .and_then(|text| writeln!(out, "{text}"))
+                .map_err(Failure::system("print what the token can do"))
+        }
+        Some(Command::BindToken) => {
+            environment::prepare(&settings)?;
+            let house = House::open(&settings)?;
+            let token = open_any(&settings, &house, load(&settings)?)?;
+            let serial = house.bind(&token)?;
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "bound to the token with the serial number {serial}")
+                .map_err(Failure::system("say so"))
+        }
         Some(Command::Enrol { roster }) => {
             let house = House::open(&settings)?;
             office::enrol(&settings, &house, roster)
@@ -63,12 +87,19 @@ pub(crate) fn load(settings: &CustodianSettings) -> Result<Module, Failure> {
     Ok(Module::load(&token.module, token.module_sha256.as_deref())?)
 }
 
-/// Logs in to the token of the settings.
+/// Logs in to the token of the settings, which must be this node's.
 pub(crate) fn open(
     settings: &CustodianSettings,
     house: &House,
     module: Module,
 ) -> Result<Token, Failure> {
+    let token = open_any(settings, house, module)?;
+    house.recognise(&token)?;
+    Ok(token)
+}
+
+/// The same with any token.
+fn open_any(settings: &CustodianSettings, house: &House, module: Module) -> Result<Token, Failure> {
     let open = |module| {
         let pin = settings::pin(settings)?;
         let config = settings::token_config(&settings.token);
@@ -126,6 +157,23 @@ fn provision(
     // From now on the register knows them.
     office::govern(settings, &house, &token)?;
     print(settings, &token, keys)
+}
+
+/// The matrix as people read it.
+fn table(rows: &[Capability]) -> String {
+    let mut lines = vec![format!(
+        "{:34} {:14} {:8} by or why not",
+        "roles", "plan", ""
+    )];
+    for row in rows {
+        let (word, why) = match (row.chosen, row.works) {
+            (true, _) => ("chosen", row.mechanisms.join(", ")),
+            (false, Some(true)) => ("works", row.mechanisms.join(", ")),
+            (false, _) => ("no", row.why_not()),
+        };
+        lines.push(format!("{:34} {:14} {word:8} {why}", row.roles, row.plan));
+    }
+    lines.join("\n")
 }
 
 /// What is there, without secrets.

@@ -6,10 +6,14 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::Path;
 use std::sync::Arc;
 
+use chancery_hsm_api::Inventory as _;
 use chancery_hsm_custodian::{ChainLog, CustodianSettings, Event, Outcome, Recorder as _};
-use chancery_hsm_pkcs11::Tries;
+use chancery_hsm_pkcs11::{Token, Tries};
 
 use crate::{Failure, clock};
+
+/// In the custodian's log: the serial number of this node's token.
+const BOUND: &str = "token.bound";
 
 /// The folder, taken by this process alone.
 #[derive(Debug)]
@@ -51,16 +55,46 @@ impl House {
 
     /// Writes down what was administered; without that it is not done.
     pub(crate) fn record(&self, operation: &str, detail: String) -> Result<(), Failure> {
+        self.write(operation, Outcome::Done, detail)
+    }
+
+    /// Writes down what was refused, for example a key that may do too much.
+    pub(crate) fn record_refusal(&self, operation: &str, detail: String) -> Result<(), Failure> {
+        self.write(operation, Outcome::Refused, detail)
+    }
+
+    fn write(&self, operation: &str, outcome: Outcome, detail: String) -> Result<(), Failure> {
         let event = Event {
             client: "custodian".to_owned(),
             operation: operation.to_owned(),
-            outcome: Outcome::Done,
+            outcome,
             detail,
             suppressed: 0,
         };
         self.log
             .record(&event)
             .map_err(Failure::system("write the custodian's log"))
+    }
+
+    /// Binds this node to its token the first time, and knows it again later: a
+    /// token of another node may have the same label, and keys of the same names.
+    pub(crate) fn recognise(&self, token: &Token) -> Result<(), Failure> {
+        let serial = token.health().serial;
+        match self.log.last_done(BOUND) {
+            Some(bound) if bound == serial => Ok(()),
+            Some(bound) => Err(Failure::Asked(format!(
+                "this is another token: its serial number is {serial}, this node's token has \
+                 {bound}; if it was exchanged on purpose, run chancery-custodian bind-token"
+            ))),
+            None => self.record(BOUND, serial),
+        }
+    }
+
+    /// Binds this node to the token that is there now.
+    pub(crate) fn bind(&self, token: &Token) -> Result<String, Failure> {
+        let serial = token.health().serial;
+        self.record(BOUND, serial.clone())?;
+        Ok(serial)
     }
 }
 

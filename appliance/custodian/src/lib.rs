@@ -25,6 +25,18 @@ pub use serve::answer_link;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+/// What is logged: by `RUST_LOG`, else `info`. The library that speaks to the
+/// token calls each mechanism that it does not know an error; what is missing is
+/// told by the matrix.
+fn filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    match "cryptoki::mechanism=off".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    }
+}
 
 /// The program: arguments, settings, command. Says on standard error what to
 /// do where it fails.
@@ -36,10 +48,7 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .json()
         .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
+        .with_env_filter(filter())
         .init();
     match hidden.and_then(|()| commands::run(&args)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -128,7 +128,7 @@ fn pin_files(settings: &CustodianSettings) -> Result<(PathBuf, PathBuf), Failure
             next.push(".next");
             Ok((path.clone(), next.into()))
         }
-        PinSource::Credential(_) => Err(Failure::Asked(
+        PinSource::Credential(_) | PinSource::Nowhere => Err(Failure::Asked(
             "the PIN is a credential: put a file in its place for the change, \
              and seal the new one as a credential afterwards"
                 .to_owned(),

@@ -97,7 +97,11 @@ fn token(settings: &CustodianSettings, house: &House) -> Result<Token, Failure> 
             watch::pause(LOOK_AGAIN);
             Err(environment::again(|same| same))
         }
-        other => other,
+        Err(failure) => {
+            house.record_refusal("custodian.start", failure.to_string())?;
+            Err(failure)
+        }
+        Ok(token) => Ok(token),
     }
 }
 

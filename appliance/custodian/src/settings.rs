@@ -26,8 +26,11 @@ pub(crate) fn read(path: &Path) -> Result<CustodianSettings, Failure> {
         .parent()
         .unwrap_or_else(|| Path::new("/"))
         .to_owned();
-    resolve(&mut settings, &folder);
+    settings
+        .resolve_uri()
+        .map_err(|error| wrong(error.to_string()))?;
     check(&settings).map_err(wrong)?;
+    resolve(&mut settings, &folder);
     Ok(settings)
 }
 
@@ -51,6 +54,15 @@ fn check(settings: &CustodianSettings) -> Result<(), String> {
     let token = &settings.token;
     if !chancery_hsm_custodian::note::is_origin(&settings.log_origin) {
         return Err("log_origin: 1 to 128 visible characters without +".to_owned());
+    }
+    if token.module.as_os_str().is_empty() {
+        return Err("token.module: say which module, here or in token.uri".to_owned());
+    }
+    if token.label.is_empty() {
+        return Err("token.label: say the token's label, here or in token.uri".to_owned());
+    }
+    if settings.pin.is_nowhere() {
+        return Err("pin: say where the PIN is, here or in token.uri".to_owned());
     }
     if token.kind != ModuleKind::Other && token.store.is_none() {
         return Err("token.store: this kind of token needs a folder".to_owned());
@@ -99,6 +111,7 @@ pub(crate) fn pin(settings: &CustodianSettings) -> Result<Pin, Failure> {
             let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
             Pin::from_credential(folder.as_deref(), name)?
         }
+        PinSource::Nowhere => return Err(Failure::Asked("no place of the PIN is set".to_owned())),
     })
 }
 

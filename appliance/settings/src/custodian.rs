@@ -97,6 +97,12 @@ impl Default for CustodyPeriods {
 pub struct Token {
     /// What module it is: tells how the module is configured.
     pub kind: ModuleKind,
+    /// Which token, as a URI (RFC 7512): `pkcs11:token=LABEL;serial=NUMBER`, and
+    /// behind `?` `module-path=PATH` and `pin-source=file:PATH` or
+    /// `pin-source=credential:NAME`. What it says and these options say too must
+    /// be the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// The PKCS#11 module.
     pub module: PathBuf,
     /// SHA-256 of the module's file, in hex; another file is not loaded.
@@ -141,6 +147,7 @@ impl Default for Token {
     fn default() -> Self {
         Self {
             kind: ModuleKind::Kryoptic,
+            uri: None,
             module: "/usr/lib/chancery/libchancery_token.so".into(),
             module_sha256: None,
             store: Some("data/token".into()),

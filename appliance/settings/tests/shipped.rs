@@ -51,6 +51,7 @@ fn every_option() -> Settings {
             hardening: Hardening::BestEffort,
             token: Token {
                 kind: ModuleKind::Other,
+                uri: Some("x".into()),
                 module: "x".into(),
                 module_sha256: Some("x".into()),
                 store: Some("x".into()),
@@ -186,6 +187,7 @@ fn what_the_shipped_file_calls_a_default_is_one() {
     assert!(all.database.max_bytes.take().is_some());
     assert!(all.custodian.token.module_sha256.take().is_some());
     assert!(all.custodian.token.serial.take().is_some());
+    assert!(all.custodian.token.uri.take().is_some());
     let limits = all.custodian.limits.take().unwrap();
     let fitted = chancery_hsm_custodian::Limits::for_sessions(2);
     assert_eq!(toml::Table::try_from(limits), toml::Table::try_from(fitted));

@@ -110,6 +110,17 @@ struct State {
     done: Vec<Done>,
 }
 
+impl ChainLog {
+    /// The detail of the last time that this was done.
+    #[must_use]
+    pub fn last_done(&self, operation: &str) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = state.done.iter().rev();
+        done.find(|one| one.operation == operation)
+            .map(|one| one.detail.clone())
+    }
+}
+
 /// The log is not whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use chancery_hsm_api::{
-    CheckpointRequest, Checkpoints, ContentKey, ContentKeys, DoorZone, KekId, KeyError,
+    Capability, CheckpointRequest, Checkpoints, ContentKey, ContentKeys, DoorZone, KekId, KeyError,
     KeyErrorKind, KeyInfo, KeyRole, MacUse, Macs, PgpDecryption, PgpSigning, PublicKeys,
     Randomness, SharedSecret, SignedCheckpoint, TlsSigning, WrappedKey,
 };
@@ -69,6 +69,17 @@ impl CustodyClient {
         match self.ask(&Request::Keys)? {
             Answer::Keys(keys) => Ok(keys),
             other => Err(unexpected(&Request::Keys, &other)),
+        }
+    }
+
+    /// What the token can do, by plan.
+    ///
+    /// # Errors
+    /// As in [`KeyErrorKind`].
+    pub fn capabilities(&self) -> Result<Vec<Capability>, KeyError> {
+        match self.ask(&Request::Capabilities)? {
+            Answer::Capabilities(rows) => Ok(rows),
+            other => Err(unexpected(&Request::Capabilities, &other)),
         }
     }
 
@@ -221,6 +232,7 @@ fn unexpected(request: &Request, answer: &Answer) -> KeyError {
         Answer::Performed(_) => "what was done",
         Answer::Noted => "a receipt",
         Answer::LogHead(_) => "the head of its log",
+        Answer::Capabilities(_) => "what the token can do",
     };
     let detail = format!("the custodian answered {kind} instead");
     KeyError::new(

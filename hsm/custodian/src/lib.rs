@@ -27,6 +27,7 @@ mod roles;
 mod roster;
 mod server;
 mod settings;
+mod uri;
 
 pub use book::Book;
 pub use card::{KeyCard, KeyState};
@@ -45,3 +46,4 @@ pub use roles::{Client, may};
 pub use roster::{Roster, RosterFile, RosterText};
 pub use server::Server;
 pub use settings::{CustodianSettings, Hardening, ModuleKind, PinSource, TokenSettings};
+pub use uri::{TokenUri, UriError};

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use chancery_hsm_api::{
-    CheckpointRequest, ContentKey, DoorZone, KekId, KeyError, KeyErrorKind, KeyInfo, KeyRole,
-    MacUse, SharedSecret, SignedCheckpoint, TokenHealth, WrappedKey,
+    Capability, CheckpointRequest, ContentKey, DoorZone, KekId, KeyError, KeyErrorKind, KeyInfo,
+    KeyRole, MacUse, SharedSecret, SignedCheckpoint, TokenHealth, WrappedKey,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -84,6 +84,8 @@ pub enum Request {
         /// True when there are none and the database takes no more.
         closed: bool,
     },
+    /// What the token can do.
+    Capabilities,
 }
 
 /// What the custodian answers when it does not refuse.
@@ -128,6 +130,8 @@ pub enum Answer {
     Performed(Vec<u8>),
     /// To [`Request::Blobs`].
     Noted,
+    /// To [`Request::Capabilities`].
+    Capabilities(Vec<Capability>),
 }
 
 /// How custodian and token fare.
@@ -195,6 +199,8 @@ pub enum Operation {
     Perform,
     /// [`Request::Blobs`].
     Blobs,
+    /// [`Request::Capabilities`].
+    Capabilities,
     /// Bytes that are no request.
     Malformed,
 }
@@ -222,6 +228,7 @@ impl Request {
             Self::Roster => Operation::Roster,
             Self::Perform(_) => Operation::Perform,
             Self::Blobs { .. } => Operation::Blobs,
+            Self::Capabilities => Operation::Capabilities,
         }
     }
 
@@ -245,7 +252,8 @@ impl Request {
             | Self::LogHead
             | Self::Cards
             | Self::Roster
-            | Self::Perform(_) => None,
+            | Self::Perform(_)
+            | Self::Capabilities => None,
         }
     }
 }
@@ -296,6 +304,7 @@ impl Operation {
             Self::Roster => "tell the roster of custodians",
             Self::Perform => "carry out what custodians ordered",
             Self::Blobs => "note what is under a key",
+            Self::Capabilities => "tell what the token can do",
             Self::Malformed => "read a request",
         }
     }
@@ -323,6 +332,7 @@ impl fmt::Display for Operation {
             Self::Roster => "roster",
             Self::Perform => "perform",
             Self::Blobs => "blobs",
+            Self::Capabilities => "capabilities",
             Self::Malformed => "malformed",
         })
     }

@@ -72,7 +72,7 @@ pub fn may(client: Client, request: &Request) -> bool {
             Client::Reader(DoorZone::Siena | DoorZone::Rest) => false,
         },
         Request::Keys => client == Client::Core,
-        Request::Status | Request::LogHead | Request::Cards => {
+        Request::Status | Request::LogHead | Request::Cards | Request::Capabilities => {
             matches!(client, Client::Core | Client::Admin)
         }
         // What it carries is proven by the custodians' own signatures.

@@ -126,7 +126,7 @@ impl<K: KeyStore> Server<K> {
             self.perform(request)
         });
         if let Err(error) = &reply
-            && error.kind == KeyErrorKind::Denied
+            && (error.kind == KeyErrorKind::Denied || is_tampering(what, error.kind))
         {
             self.note_refusal(client, what, &format!("{subject}{}", error.detail));
         }
@@ -172,6 +172,7 @@ impl<K: KeyStore> Server<K> {
             | Request::Keys
             | Request::Status
             | Request::LogHead
+            | Request::Capabilities
             | Request::Cards
             | Request::Roster
             | Request::Perform(_)
@@ -247,6 +248,7 @@ impl<K: KeyStore> Server<K> {
             Request::PublicKey(role) => Answer::PublicKey(keys.public_key(&role)?),
             Request::Keys => Answer::Keys(keys.keys()?),
             Request::Status => Answer::Status(self.status()),
+            Request::Capabilities => Answer::Capabilities(keys.capabilities()),
             Request::LogHead => Answer::LogHead(self.recorder.head()),
             Request::Cards => Answer::Cards(self.governance(what)?.register().cards()),
             Request::Roster => {
@@ -337,6 +339,13 @@ impl<K: KeyStore> Server<K> {
             Some(_) => tally.failed += 1,
         }
     }
+}
+
+/// A wrapped key that does not open under its own KEK was changed, or is asked
+/// for under another level's.
+const fn is_tampering(what: Operation, kind: KeyErrorKind) -> bool {
+    matches!(what, Operation::UnwrapKey | Operation::RewrapKey)
+        && matches!(kind, KeyErrorKind::Data)
 }
 
 fn split(signature: [u8; 64]) -> Answer {

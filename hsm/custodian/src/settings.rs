@@ -21,7 +21,8 @@ pub struct CustodianSettings {
     pub hardening: Hardening,
     /// Which token.
     pub token: TokenSettings,
-    /// Where the PIN comes from.
+    /// Where the PIN comes from; may be left out where the token's URI says it.
+    #[serde(default, skip_serializing_if = "PinSource::is_nowhere")]
     pub pin: PinSource,
     /// How much may be asked; by default fitted to the number of sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +38,14 @@ pub struct CustodianSettings {
 pub struct TokenSettings {
     /// What module it is: tells how the module is configured.
     pub kind: ModuleKind,
-    /// The PKCS#11 module, an absolute path.
+    /// Which token, as a URI (RFC 7512): `pkcs11:token=LABEL;serial=NUMBER`, and
+    /// behind `?` `module-path=PATH` and `pin-source=file:PATH` or
+    /// `pin-source=credential:NAME`. What it says need not be said again; what
+    /// is said again must be the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// The PKCS#11 module, an absolute path; empty where the URI names it.
+    #[serde(default)]
     pub module: PathBuf,
     /// SHA-256 of the module's file, in hex; another file is not loaded.
     /// WARNING: without it whoever can replace the file gets the PIN.
@@ -46,7 +54,8 @@ pub struct TokenSettings {
     /// Folder where the module keeps the token (kinds `kryoptic` and `softhsm`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<PathBuf>,
-    /// The token's label.
+    /// The token's label; empty where the URI names it.
+    #[serde(default)]
     pub label: String,
     /// Its serial number, where labels alone do not tell tokens apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +101,7 @@ impl TokenSettings {
     pub fn new(kind: ModuleKind, module: PathBuf, store: Option<PathBuf>, label: String) -> Self {
         Self {
             kind,
+            uri: None,
             module,
             module_sha256: None,
             store,
@@ -140,13 +150,25 @@ pub enum ModuleKind {
 }
 
 /// Where the PIN comes from; never an argument, never the environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PinSource {
+    /// Not said: then the token's URI must say it.
+    #[default]
+    #[serde(skip)]
+    Nowhere,
     /// A file of the custodian's user with mode 0400.
     File(PathBuf),
     /// A systemd credential of that name (`LoadCredentialEncrypted=`).
     Credential(String),
+}
+
+impl PinSource {
+    /// True if nothing says where the PIN is.
+    #[must_use]
+    pub const fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
 }
 
 /// What happens where the kernel lacks a part of the sandbox.

@@ -127,6 +127,7 @@ fn table() -> Vec<(Request, BTreeSet<Client>)> {
             },
             vec![Core],
         ),
+        (Request::Capabilities, vec![Core, Admin]),
     ]
     .into_iter()
     .map(|(request, who)| (request, who.into_iter().collect()))
@@ -334,6 +335,32 @@ fn what_is_no_request_is_refused_and_recorded() {
         assert_eq!(refused(&answer), Some(KeyErrorKind::Denied), "{n}");
         assert_eq!(server_head(&server), before + 1, "{n}");
     }
+}
+
+#[test]
+fn another_levels_kek_opens_nothing_and_that_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path(), SoftKeys::default(), Limits::default());
+    let server = Arc::new(server);
+    let core = client(&server, Client::Core);
+    let kek = |rank| KekId::Label {
+        rank,
+        compartment: "acme".parse().unwrap(),
+    };
+    let (_, secret) = core.new_content_key(&kek(3)).unwrap();
+    let before = server_head(&server);
+    let lowered = WrappedKey {
+        kek: kek(1),
+        ..secret.clone()
+    };
+    let error = core.unwrap_key(&lowered).unwrap_err();
+    assert_eq!(error.kind, KeyErrorKind::Data);
+    let error = core.rewrap_key(&lowered, &kek(1)).unwrap_err();
+    assert_eq!(error.kind, KeyErrorKind::Data);
+    assert_eq!(server_head(&server), before + 2);
+    let log = std::fs::read_to_string(folder.path().join("custodian.log")).unwrap();
+    assert_eq!(log.matches("kek/1/acme: ").count(), 2, "{log}");
+    core.unwrap_key(&secret).unwrap();
 }
 
 #[test]

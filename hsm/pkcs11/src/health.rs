@@ -93,7 +93,13 @@ mod tests {
     fn one_value_far_too_often_fails_within_a_window() {
         let mut health = Health::default();
         let skewed: Vec<u8> = (0..WINDOW)
-            .map(|at| if at % 16 == 0 { 9 } else { u8::try_from(at % 251).unwrap() })
+            .map(|at| {
+                if at % 16 == 0 {
+                    9
+                } else {
+                    u8::try_from(at % 251).unwrap()
+                }
+            })
             .collect();
         assert!(!health.takes(&skewed));
     }

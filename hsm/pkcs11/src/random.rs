@@ -103,7 +103,10 @@ mod tests {
     #[test]
     fn a_generator_that_stands_still_is_seen() {
         let block = |seed: u8| -> [u8; BLOCK] {
-            std::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(u8::try_from(at).unwrap()))
+            std::array::from_fn(|at| {
+                seed.wrapping_mul(31)
+                    .wrapping_add(u8::try_from(at).unwrap())
+            })
         };
         let (a, b, c) = (block(1), block(2), block(3));
         let watch = Watch::default();

@@ -46,10 +46,18 @@ impl Node {
         self.folder.path().join(name)
     }
 
+    pub(crate) fn module(&self) -> PathBuf {
+        match self.kind {
+            ModuleKind::Kryoptic => kryoptic(),
+            _ => PathBuf::from("/usr/lib/softhsm/libsofthsm2.so"),
+        }
+    }
+
     fn settings(&self) -> String {
-        let (kind, module) = match self.kind {
-            ModuleKind::Kryoptic => ("kryoptic", kryoptic()),
-            _ => ("softhsm", PathBuf::from("/usr/lib/softhsm/libsofthsm2.so")),
+        let module = self.module();
+        let kind = match self.kind {
+            ModuleKind::Kryoptic => "kryoptic",
+            _ => "softhsm",
         };
         assert!(
             module.exists(),
@@ -91,7 +99,7 @@ pub(crate) fn program() -> &'static Path {
 }
 
 /// The embedded token, where it was built.
-fn kryoptic() -> PathBuf {
+pub(crate) fn kryoptic() -> PathBuf {
     if let Some(path) = std::env::var_os("CHANCERY_TOKEN_MODULE") {
         return path.into();
     }

@@ -26,6 +26,21 @@ impl Settings {
                 "the custodian starts even where the kernel lacks a part of the sandbox: set `required` on a node with real messages",
             ));
         }
+        if let Some(uri) = &token.uri {
+            // Read in full by the custodian itself.
+            if !uri.starts_with("pkcs11:") {
+                found.push(Finding::wrong(
+                    "custodian.token.uri",
+                    "a token's URI begins with `pkcs11:` (RFC 7512)",
+                ));
+            }
+            if uri.contains("pin-value") {
+                found.push(Finding::wrong(
+                    "custodian.token.uri",
+                    "a PIN stands in the settings: put it into a file of mode 0400, name that by `pin-source`, and change the PIN",
+                ));
+            }
+        }
         match fs::metadata(&token.module) {
             Ok(about) if !about.is_file() => {
                 found.push(Finding::wrong("custodian.token.module", "it is not a file"));
