@@ -204,6 +204,12 @@ fn the_first_line_may_be_the_label() {
     // The subject outside is the subject where the inside has none.
     assert_eq!(read.subject.expose(), "[...]");
 
+    let read = world.whole(&mail(&alice, &text("LIMITE\r\n\r\nThe text.\r\n")));
+    let AssertedLabel::Valid { label, .. } = &read.label else {
+        panic!("{:?}", read.label)
+    };
+    assert_eq!(chancery_label::marking::format(label), "LIMITE");
+    assert_eq!(read.body.expose(), "The text.\n");
     let read = world.whole(&mail(&alice, &text("Dear colleague,\r\n")));
     assert_eq!(read.label, AssertedLabel::Absent);
     let read = world.whole(&mail(&alice, &text("SECRET UE/EU SECRET BUT NOT SO\r\n")));
@@ -226,6 +232,29 @@ fn labels_outside_never_decide() {
     world.suspicious(&outer("SIO-Label: marking=\"UNCLASSIFIED\""));
     let subject = OUTER.replace("[...]", "SECRET UE/EU SECRET: a matter");
     world.suspicious(&encrypted_mail(&subject, &sealed));
+}
+
+/// RFC 7444, section 5: a trace of what the label once was, and no more.
+#[test]
+fn former_labels_never_decide() {
+    let (world, alice) = World::with_alice("ed25519");
+    let trace = "SIO-Label-History: marking=\"SECRET UE/EU SECRET\"; change=replace;\r\n \
+        changed-by=a@b.example; changed-at=\"2026-01-01T00:00:00Z\";\r\n \
+        new-marking=\"UNCLASSIFIED\"\r\n";
+    for inner in [format!("{trace}{INNER}"), format!("{trace}{trace}{INNER}")] {
+        let read = world.whole(&mail(&alice, &inner));
+        assert_eq!(read.label, restricted(LabelSource::SioLabel));
+    }
+    let sealed = sealed(&alice, INNER.as_bytes());
+    let outside = world.whole(&encrypted_mail(&format!("{OUTER}{trace}"), &sealed));
+    assert_eq!(outside.label, restricted(LabelSource::SioLabel));
+    // Without a label it is none.
+    let bare = INNER.replace(
+        "SIO-Label: marking=\"RESTREINT UE/EU RESTRICTED\"\r\n",
+        trace,
+    );
+    let read = world.whole(&mail(&alice, &bare));
+    assert_eq!(read.label, AssertedLabel::Absent);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 mod line;
 
 use crate::schemes::{Schemes, shipped};
-use crate::{Label, LabelError, Level, ReadOptions, Tlp, marking};
+use crate::{Caveat, Label, LabelError, Level, Pap, ReadOptions, Tlp, marking};
 
 /// A marking found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,11 @@ pub struct FoundMarking {
     pub level: Option<Level>,
     /// The TLP label, if it is one or stands beside the level.
     pub tlp: Option<Tlp>,
+    /// The PAP label, if it is one or stands beside the level.
+    pub pap: Option<Pap>,
+    /// The caveat of a whole line: `LIMITE`, or one beside a level. Each stands
+    /// in an entry of its own.
+    pub caveat: Option<Caveat>,
     /// Where.
     pub place: FoundPlace,
     /// Line, counted from 1; 0 for the subject.
@@ -107,7 +112,9 @@ fn push(found: &mut Vec<FoundMarking>, one: FoundMarking) {
     } else if let Some(last) = found.last_mut() {
         last.level = last.level.max(one.level);
         last.tlp = last.tlp.max(one.tlp);
-        last.suspicious |= one.suspicious;
+        last.pap = last.pap.max(one.pap);
+        // There is room for one caveat: a person looks at the others.
+        last.suspicious |= one.suspicious || one.caveat > last.caveat;
         last.ambiguous |= one.ambiguous;
     }
 }
@@ -124,13 +131,23 @@ pub fn strictest_tlp(found: &[FoundMarking]) -> Option<Tlp> {
     found.iter().filter_map(|one| one.tlp).max()
 }
 
+/// The least label that covers these: their highest level, all caveats, the
+/// strictest TLP and PAP. Nothing found limits or widens releasability.
+#[must_use]
+pub fn least(found: &[FoundMarking]) -> Label {
+    Label {
+        caveats: found.iter().filter_map(|one| one.caveat).collect(),
+        tlp: strictest_tlp(found),
+        pap: found.iter().filter_map(|one| one.pap).max(),
+        ..Label::of(highest(found).unwrap_or_default())
+    }
+}
+
 /// True if the label does not cover what the text itself says, or the text
 /// has something that only a person can judge: `label_state` is `conflict`.
 #[must_use]
 pub fn conflicts(label: &Label, found: &[FoundMarking]) -> bool {
-    found.iter().any(|one| one.suspicious)
-        || highest(found).is_some_and(|level| level > label.level)
-        || strictest_tlp(found).is_some_and(|tlp| Some(tlp) > label.tlp)
+    found.iter().any(|one| one.suspicious) || !label.dominates(&least(found))
 }
 
 /// True if the text begins with a level, code or portion mark, or only looks

@@ -201,6 +201,14 @@ fn files_of_every_syntax() {
         );
         assert_eq!(answer["input"], name);
     }
+    // A trace of former labels (RFC 7444, section 5) has no effect.
+    let trace = "SIO-Label-History: marking=\"SECRET UE/EU SECRET\"; change=replace;\r\n \
+        changed-by=a@b.example; changed-at=\"2026-01-01T00:00:00Z\"; new-marking=\"UNCLASSIFIED\"\r\n";
+    let with_trace = [trace.as_bytes(), &data("sio-label.eml")].concat();
+    let answer = desk::parse_file("trace.eml", &with_trace, &NOW);
+    assert_eq!(answer["canonical"], wanted, "{answer}");
+    let answer = desk::parse_file("trace.eml", trace.as_bytes(), &NOW);
+    assert!(!answer["error"].is_null(), "{answer}");
     // What we write we find again.
     for syntax in Syntax::ALL {
         let text = desk::format(wanted, syntax, &issue(), &NOW).unwrap();

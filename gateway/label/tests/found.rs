@@ -10,7 +10,7 @@
 )]
 
 use chancery_label::found::{self, FoundPlace};
-use chancery_label::{Fault, Label, Level, ReadOptions, Tlp};
+use chancery_label::{Caveat, Fault, Label, Level, Pap, ReadOptions, Tlp};
 use time::macros::date;
 
 fn levels(text: &str) -> Vec<(Option<Level>, FoundPlace, usize)> {
@@ -130,4 +130,72 @@ fn a_flood_of_markings_keeps_the_highest() {
     let found = found::scan(&text);
     assert_eq!(found.len(), found::MAX_FOUND);
     assert_eq!(found::highest(&found), Some(Level::TopSecret));
+}
+
+/// Council Secretariat: a distribution marking of what is not classified.
+#[test]
+fn limite_alone_marks_what_is_unclassified() {
+    let options = ReadOptions {
+        country: None,
+        on: date!(2026 - 01 - 01),
+    };
+    let mut limite = Label::of(Level::Nc);
+    limite.caveats = [Caveat::Limite].into();
+    for text in ["LIMITE\n\nText", "*** LIMITE ***\nText", "  LIMITE \nText"] {
+        let label = found::first_line(text, &options).unwrap().unwrap();
+        assert_eq!(label, limite, "{text}");
+        let seen = found::scan(text);
+        assert_eq!(found::least(&seen), limite);
+        assert!(!found::conflicts(&limite, &seen));
+        assert!(found::conflicts(&Label::of(Level::TopSecret), &seen));
+    }
+    // With what it stands beside on Council papers.
+    let both = found::first_line("LIMITE TLP:AMBER\nText", &options)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (both.caveats, both.tlp),
+        (limite.caveats.clone(), Some(Tlp::Amber))
+    );
+    // A word of French, a reference, and caveats that add to a level.
+    for text in [
+        "Limite\n",
+        "La limite\n",
+        "6704/16 LIMITE JAI 177\n",
+        "CRYPTO\n",
+        "ORCON\n",
+        "H1\n",
+    ] {
+        assert_eq!(found::first_line(text, &options), None, "{text}");
+        assert_eq!(found::scan(text), [], "{text}");
+    }
+    // Disguised.
+    let seen = found::scan("L\u{406}MITE\n");
+    assert!(found::conflicts(&limite, &seen), "{seen:?}");
+}
+
+#[test]
+fn caveats_and_pap_of_the_text_count() {
+    let seen = found::scan("SECRET UE/EU SECRET CRYPTO LIMITE\n\nText, PAP:RED.\n");
+    let least = found::least(&seen);
+    assert_eq!(least.level, Level::Secret);
+    assert_eq!(least.caveats, [Caveat::Crypto, Caveat::Limite].into());
+    assert_eq!(least.pap, Some(Pap::Red));
+    assert!(!found::conflicts(&least, &seen));
+    for missing in [Caveat::Crypto, Caveat::Limite] {
+        let mut label = least.clone();
+        label.caveats.remove(&missing);
+        assert!(found::conflicts(&label, &seen));
+    }
+    let mut label = least.clone();
+    label.pap = Some(Pap::Amber);
+    assert!(found::conflicts(&label, &seen));
+}
+
+/// What no longer has room is not lost without a sign.
+#[test]
+fn a_flood_hides_no_caveat() {
+    let text = format!("{}LIMITE\n", "R-UE/EU-R\n\n".repeat(5000));
+    let seen = found::scan(&text);
+    assert!(found::conflicts(&Label::of(Level::TopSecret), &seen));
 }

@@ -1,10 +1,12 @@
 //! One line of text, looked through for markings.
 
+use std::collections::BTreeSet;
+
 use crate::fold::{self, Folded};
 use crate::found::{FoundMarking, FoundPlace};
 use crate::marking::candidates;
 use crate::schemes::{Kind, Meaning, Schemes, Term};
-use crate::{Country, Level, Tlp};
+use crate::{Caveat, Country, Level, Pap, Tlp};
 
 /// Longest line that can be a banner, in bytes.
 const MAX_BANNER: usize = 256;
@@ -20,10 +22,12 @@ pub(super) struct Line {
 }
 
 /// What a phrase is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Worth {
     level: Option<Level>,
     tlp: Option<Tlp>,
+    pap: Option<Pap>,
+    caveats: BTreeSet<Caveat>,
     ambiguous: bool,
 }
 
@@ -31,7 +35,41 @@ impl Worth {
     fn add(&mut self, other: Self) {
         self.level = self.level.max(other.level);
         self.tlp = self.tlp.max(other.tlp);
+        self.pap = self.pap.max(other.pap);
+        self.caveats.extend(other.caveats);
         self.ambiguous |= other.ambiguous;
+    }
+
+    /// True if it is a marking without any caveat.
+    fn stands_alone(&self) -> bool {
+        self.level.is_some() || self.tlp.is_some() || self.pap.is_some()
+    }
+
+    /// One marking for what stands alone, and one for each caveat.
+    fn markings(&self, place: FoundPlace, line: Line) -> Vec<FoundMarking> {
+        let one = FoundMarking {
+            level: self.level,
+            tlp: self.tlp,
+            pap: self.pap,
+            caveat: None,
+            place: if line.subject {
+                FoundPlace::Subject
+            } else {
+                place
+            },
+            line: line.number,
+            suspicious: false,
+            ambiguous: self.ambiguous,
+        };
+        let caveats = self.caveats.iter().map(|caveat| FoundMarking {
+            level: None,
+            tlp: None,
+            pap: None,
+            caveat: Some(*caveat),
+            ..one
+        });
+        let alone = self.caveats.is_empty() || self.stands_alone();
+        alone.then_some(one).into_iter().chain(caveats).collect()
     }
 }
 
@@ -50,10 +88,11 @@ pub(super) fn scan(
         // What the text itself says at least as high is no deceit.
         let level = plain.iter().filter_map(|one| one.level).max();
         seen.retain(|one| {
+            let is_new = |same: &dyn Fn(&FoundMarking) -> bool| !plain.iter().any(same);
             one.level > level
-                || one
-                    .tlp
-                    .is_some_and(|tlp| plain.iter().all(|other| other.tlp != Some(tlp)))
+                || one.tlp.is_some() && is_new(&|other| other.tlp == one.tlp)
+                || one.pap.is_some() && is_new(&|other| other.pap == one.pap)
+                || one.caveat.is_some() && is_new(&|other| other.caveat == one.caveat)
         });
         for one in &mut seen {
             one.suspicious = true;
@@ -99,18 +138,6 @@ pub(super) fn is_marking_like(schemes: &Schemes, line: &str, marks: bool) -> boo
 }
 
 fn look(schemes: &Schemes, text: &str, line: Line, is_skeleton: bool, out: &mut Vec<FoundMarking>) {
-    let make = |worth: Worth, place, suspicious| FoundMarking {
-        level: worth.level,
-        tlp: worth.tlp,
-        place: if line.subject {
-            FoundPlace::Subject
-        } else {
-            place
-        },
-        line: line.number,
-        suspicious,
-        ambiguous: worth.ambiguous,
-    };
     let banner = bare(text);
     if banner.len() <= MAX_BANNER
         && let Some(worth) = whole(schemes, &fold::fold(banner))
@@ -120,14 +147,18 @@ fn look(schemes: &Schemes, text: &str, line: Line, is_skeleton: bool, out: &mut 
         } else {
             FoundPlace::Banner
         };
-        out.push(make(worth, place, false));
+        out.extend(worth.markings(place, line));
         return;
     }
     let folded = fold::fold(&without_punctuation(text));
     let mut at = 0;
     while at < folded.words().len() {
         if is_no_tlp(&folded, at) && !is_skeleton {
-            out.push(make(Worth::default(), FoundPlace::Inline, true));
+            let no_tlp = Worth::default().markings(FoundPlace::Inline, line);
+            out.extend(no_tlp.into_iter().map(|one| FoundMarking {
+                suspicious: true,
+                ..one
+            }));
         }
         let Some((words, terms)) = phrase(schemes, &folded, at) else {
             at += 1;
@@ -135,10 +166,10 @@ fn look(schemes: &Schemes, text: &str, line: Line, is_skeleton: bool, out: &mut 
         };
         let begins = at == 0 && line.paragraph;
         if let Some(worth) = portion(schemes, &folded, at, words, terms, begins) {
-            out.push(make(worth, FoundPlace::Portion, false));
+            out.extend(worth.markings(FoundPlace::Portion, line));
             at += words;
         } else if let Some(worth) = strong(schemes, &folded, at, words, terms) {
-            out.push(make(worth, FoundPlace::Inline, false));
+            out.extend(worth.markings(FoundPlace::Inline, line));
             at += words;
         } else {
             at += 1;
@@ -221,19 +252,21 @@ fn value_worth(schemes: &Schemes, terms: &[Term]) -> Option<Worth> {
             .get(category)?
             .values
             .get(value)?;
-        let tlp = if let Meaning::Tlp(tlp) = value.means {
-            Some(tlp)
-        } else {
-            None
-        };
-        Some(Worth {
-            tlp,
-            ..Worth::default()
-        })
+        let mut worth = Worth::default();
+        match value.means {
+            Meaning::Tlp(tlp) => worth.tlp = Some(tlp),
+            Meaning::Pap(pap) => worth.pap = Some(pap),
+            Meaning::Caveat(caveat) => worth.caveats.extend([caveat]),
+            Meaning::Handling(_) | Meaning::ReleasableTo(_) => {}
+        }
+        Some(worth)
     })
 }
 
 /// What the line is worth if it is a marking from end to end.
+///
+/// A caveat adds to a level. `LIMITE` alone, in capitals, marks what is
+/// unclassified; a handling code alone is left to a person.
 fn whole(schemes: &Schemes, folded: &Folded) -> Option<Worth> {
     let words = folded.words().len();
     let mut worth = Worth::default();
@@ -269,7 +302,12 @@ fn whole(schemes: &Schemes, folded: &Folded) -> Option<Worth> {
             return None;
         }
     }
-    (worth.level.is_some() || worth.tlp.is_some()).then_some(worth)
+    let limite = worth.caveats.contains(&Caveat::Limite)
+        && folded
+            .words()
+            .iter()
+            .all(|word| word.upper || word.start == word.end);
+    (worth.stands_alone() || limite && worth.caveats.len() == 1).then_some(worth)
 }
 
 fn is_recipient(word: &str) -> bool {
@@ -304,7 +342,7 @@ fn portion(
     counts.then_some(worth)
 }
 
-/// Markings that need no country, anywhere in a line: TLP, and EU, NATO or
+/// Markings that need no country, anywhere in a line: TLP, PAP, and EU, NATO or
 /// Europol levels in full or in capitals.
 fn strong(
     schemes: &Schemes,
@@ -314,7 +352,7 @@ fn strong(
     terms: &[Term],
 ) -> Option<Worth> {
     if let Some(worth) = value_worth(schemes, terms) {
-        return worth.tlp.is_some().then_some(worth);
+        return worth.stands_alone().then_some(worth);
     }
     let fixed = candidates(schemes, terms)
         .any(|it| it.scheme.kind != Kind::National && it.grade.eu > Level::Nc);
@@ -352,17 +390,10 @@ fn spaced_out(schemes: &Schemes, text: &str, line: Line, out: &mut Vec<FoundMark
         })
         .find_map(|(_, terms)| grade_worth(schemes, terms).or_else(|| value_worth(schemes, terms)));
     if let Some(worth) = hit {
-        out.push(FoundMarking {
-            level: worth.level,
-            tlp: worth.tlp,
-            place: if line.subject {
-                FoundPlace::Subject
-            } else {
-                FoundPlace::Banner
-            },
-            line: line.number,
+        let found = worth.markings(FoundPlace::Banner, line);
+        out.extend(found.into_iter().map(|one| FoundMarking {
             suspicious: true,
-            ambiguous: worth.ambiguous,
-        });
+            ..one
+        }));
     }
 }

@@ -49,10 +49,7 @@ pub fn label(submission: &Submission, floor: &Label) -> Labelled {
     let highest = found::highest(&marks);
     let portions =
         u32::try_from(marks.iter().filter(|mark| mark.level.is_some()).count()).unwrap_or(u32::MAX);
-    let in_content = Label {
-        tlp: found::strictest_tlp(&marks),
-        ..Label::of(highest.unwrap_or_default())
-    };
+    let in_content = found::least(&marks);
 
     let (asserted, source, standing, problem) = match &submission.label {
         AssertedLabel::Valid { label, source } => (
@@ -187,6 +184,16 @@ mod tests {
             &Label::default(),
         );
         assert_eq!(made.label.tlp, Some(Tlp::Red));
+        assert_eq!(made.standing, LabelStanding::Conflict);
+    }
+
+    #[test]
+    fn a_caveat_of_the_text_conflicts_and_stays() {
+        let made = label(
+            &submission(asserted(Level::Nc), "x", "LIMITE\n\nFictitious."),
+            &Label::default(),
+        );
+        assert_eq!(made.label.caveats, [chancery_label::Caveat::Limite].into());
         assert_eq!(made.standing, LabelStanding::Conflict);
     }
 
