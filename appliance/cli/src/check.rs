@@ -54,6 +54,13 @@ pub(crate) fn findings(config: &Path) -> Result<Vec<Finding>, Failure> {
     let settings = Settings::load(config).map_err(|error| Failure::new(error.to_string()))?;
     let mut found = settings.check();
     let rules = &settings.rules;
+    if let Err(problems) = chancery_label::schemes::own(&rules.schemes) {
+        found.extend(
+            problems
+                .into_iter()
+                .map(|problem| Finding::wrong(problem.file, problem.what)),
+        );
+    }
     match policy::folder_of(&rules.policies, ".cedar") {
         Err(failure) => found.push(Finding::wrong("rules.policies", failure.to_string())),
         Ok(texts) => {

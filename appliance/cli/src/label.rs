@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Reads the marking as of this day, for example 2026-01-31; today without it.
     #[arg(long, value_name = "DAY", global = true)]
     on: Option<String>,
+    /// A folder with label schemes of your own, beside the built-in ones.
+    #[arg(long, value_name = "DIR", global = true)]
+    schemes: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -106,6 +109,12 @@ enum Command {
 }
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
+    if let Some(folder) = &args.schemes {
+        chancery_label::schemes::install_own(folder).map_err(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(all.join("\n"))
+        })?;
+    }
     let now = now()?;
     let options = ReadOptions {
         country: args

@@ -48,6 +48,7 @@ const KEY_DEADLINE: Duration = Duration::from_secs(10);
 /// Starts core and serves until it is stopped.
 pub(crate) fn run(config: &Path) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
+    schemes(&settings)?;
     let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
     links
         .bind(&OFFICERS, &settings.node.run.join("admin.sock"))
@@ -118,6 +119,19 @@ fn grants(settings: &Settings, links: &Links) -> Result<Grants, Failure> {
         }
     }
     Ok(grants)
+}
+
+/// Puts the node's own label schemes in force, before the first label is read.
+fn schemes(settings: &Settings) -> Result<(), Failure> {
+    match chancery_label::schemes::install_own(&settings.rules.schemes) {
+        Ok(Some(count)) => info!(count, "label schemes of the node's own are in force"),
+        Ok(None) => {}
+        Err(problems) => {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(failed("the label schemes")(all.join("; ")));
+        }
+    }
+    Ok(())
 }
 
 fn hardening(settings: &Settings) -> chancery_sandbox::Hardening {

@@ -26,6 +26,7 @@ pub(crate) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Fail
 /// Reads until it is stopped.
 pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
+    schemes(&settings)?;
     let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
     let files = Files::open(&settings, zone)?;
     let hardening = match settings.node.hardening {
@@ -48,6 +49,19 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
     let done = runtime.block_on(read(&links, zone, &settings, files));
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
+}
+
+/// Puts the node's own label schemes in force, before the first label is read.
+fn schemes(settings: &Settings) -> Result<(), Failure> {
+    match chancery_label::schemes::install_own(&settings.rules.schemes) {
+        Ok(Some(count)) => info!(count, "label schemes of the node's own are in force"),
+        Ok(None) => {}
+        Err(problems) => {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(failed("the label schemes")(all.join("; ")));
+        }
+    }
+    Ok(())
 }
 
 async fn read(

@@ -157,7 +157,8 @@ impl Default for Audit {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// Folder of the label schemes.
+    /// Folder of label schemes of the node's own, beside the built-in ones; a
+    /// file of the same name takes a built-in one's place. Read at start.
     pub schemes: PathBuf,
     /// Folder of the release rules.
     pub policies: PathBuf,

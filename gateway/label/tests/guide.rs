@@ -85,6 +85,34 @@ fn the_guide_adds_a_scheme() {
     assert_eq!(there.marking, "HEMMELIG");
 }
 
+/// On a node the two files lie alone in their folder, beside the built-in ones.
+#[test]
+fn a_folder_of_its_own_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(schemes::own(folder.path()).unwrap().is_none());
+    for (name, text) in files() {
+        let name = name.strip_prefix("config/schemes/").unwrap();
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let all = schemes::own(folder.path()).unwrap().unwrap();
+    assert!(all.get("NOR").is_some() && all.get("EU").is_some());
+    assert_eq!(all.all().len(), schemes::SHIPPED.len() + 1);
+    // A file of a built-in one's name takes its place.
+    let text = std::fs::read_to_string(format!("{ROOT}/config/schemes/tlp.toml")).unwrap();
+    let changed = text.replacen("name = \"", "name = \"Our ", 1);
+    std::fs::write(folder.path().join("tlp.toml"), changed).unwrap();
+    let all = schemes::own(folder.path()).unwrap().unwrap();
+    assert_eq!(all.all().len(), schemes::SHIPPED.len() + 1);
+    assert!(all.get("TLP").unwrap().name.starts_with("Our "));
+    // Cases without a scheme are told.
+    std::fs::remove_file(folder.path().join("norway.toml")).unwrap();
+    let problems = schemes::own(folder.path()).unwrap_err();
+    assert!(
+        problems[0].to_string().contains("norway.toml"),
+        "{problems:?}"
+    );
+}
+
 /// What the guide says is checked is checked.
 #[test]
 fn faults_are_named() {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::Country;
 use crate::schemes::{
-    Grade, Kind, Scheme, Schemes, Term, load, parse_cases, parse_scheme, run_cases,
+    Grade, Kind, SHIPPED, Scheme, Schemes, Term, load, parse_cases, parse_scheme, run_cases,
 };
 
 /// Something wrong in a scheme file.
@@ -25,17 +25,52 @@ impl fmt::Display for Problem {
 }
 
 /// Checks every scheme of a folder and runs its cases. An empty answer means
-/// that the folder may be put in force.
+/// that the folder holds a whole set of schemes.
 #[must_use]
 pub fn check_dir(dir: &Path) -> Vec<Problem> {
-    let files = match load::scheme_files(dir) {
-        Ok(files) => files,
-        Err(e) => return vec![problem(&dir.display().to_string(), &e.to_string())],
-    };
+    match load::scheme_files(dir) {
+        Ok(files) => check_files(&files, &dir.display().to_string()).1,
+        Err(e) => vec![problem(&dir.display().to_string(), &e.to_string())],
+    }
+}
+
+/// The built-in schemes with those of a node's folder beside them; a file of
+/// the same name takes a built-in one's place. `None` where the folder holds no
+/// scheme.
+///
+/// # Errors
+/// Everything that is wrong with the folder, alone or beside the built-in ones.
+pub fn own(dir: &Path) -> Result<Option<Schemes>, Vec<Problem>> {
+    let place = dir.display().to_string();
+    let own = load::scheme_files(dir).map_err(|e| vec![problem(&place, &e.to_string())])?;
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let mut files: BTreeMap<String, String> = SHIPPED
+        .iter()
+        .flat_map(|file| {
+            [
+                (format!("{}.toml", file.name), file.scheme.to_owned()),
+                (format!("{}.cases.toml", file.name), file.cases.to_owned()),
+            ]
+        })
+        .collect();
+    files.extend(own);
+    let files: Vec<_> = files.into_iter().collect();
+    let (mut list, problems) = check_files(&files, &place);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    list.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(Some(Schemes::new(list)))
+}
+
+/// The schemes of these files, and everything that is wrong with them.
+fn check_files(files: &[(String, String)], place: &str) -> (Vec<Scheme>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut schemes = Vec::new();
     let mut cases = BTreeMap::new();
-    for (file, text) in &files {
+    for (file, text) in files {
         if let Some(stem) = file.strip_suffix(".cases.toml") {
             match parse_cases(file, text) {
                 Ok(read) => {
@@ -51,10 +86,7 @@ pub fn check_dir(dir: &Path) -> Vec<Problem> {
         }
     }
     if schemes.is_empty() {
-        problems.push(problem(
-            &dir.display().to_string(),
-            "no scheme is here: add at least `eu.toml`",
-        ));
+        problems.push(problem(place, "no scheme is here: add at least `eu.toml`"));
     }
     for (file, _) in &schemes {
         let stem = file.trim_end_matches(".toml");
@@ -65,10 +97,19 @@ pub fn check_dir(dir: &Path) -> Vec<Problem> {
             ));
         }
     }
+    for stem in cases.keys() {
+        let file = format!("{stem}.toml");
+        if !files.iter().any(|(name, _)| *name == file) {
+            problems.push(problem(
+                &format!("{stem}.cases.toml"),
+                &format!("has no scheme: write `{file}`"),
+            ));
+        }
+    }
     problems.extend(check_schemes(&schemes));
+    let all = Schemes::new(schemes.into_iter().map(|(_, scheme)| scheme).collect());
     // Cases are worth running on a sound set alone.
     if problems.is_empty() {
-        let all = Schemes::new(schemes.into_iter().map(|(_, scheme)| scheme).collect());
         for (stem, read) in &cases {
             for miss in run_cases(&all, read) {
                 problems.push(problem(
@@ -78,7 +119,7 @@ pub fn check_dir(dir: &Path) -> Vec<Problem> {
             }
         }
     }
-    problems
+    (all.into_list(), problems)
 }
 
 /// Checks these schemes, each given with its file's name, alone and together.

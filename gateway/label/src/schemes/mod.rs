@@ -21,10 +21,10 @@ use crate::{Caveat, HandlingCode, Level, Pap, ReleaseCode, Tlp};
 
 pub use cases::{Case, Cases, Mismatch, run_cases};
 pub(crate) use check::is_oid;
-pub use check::{Problem, check_dir, check_schemes};
+pub use check::{Problem, check_dir, check_schemes, own};
 pub(crate) use index::{Index, Term};
 pub use load::{load_dir, parse_cases, parse_scheme};
-pub use shipped::{SHIPPED, Shipped, install, shipped};
+pub use shipped::{SHIPPED, Shipped, install, install_own, shipped};
 
 /// All schemes in force, with the index of their words.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ impl Schemes {
     pub fn new(list: Vec<Scheme>) -> Self {
         let index = Index::of(&list);
         Self { list, index }
+    }
+
+    /// The schemes without their index.
+    pub(crate) fn into_list(self) -> Vec<Scheme> {
+        self.list
     }
 
     /// Every scheme, in the order of their ids.

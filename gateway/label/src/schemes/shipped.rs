@@ -1,11 +1,12 @@
 //! The schemes that are built in, so that a gateway needs no files to read a
 //! marking.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::LabelError;
 use crate::error::{Fault, Place};
-use crate::schemes::{Schemes, parse_scheme};
+use crate::schemes::{Problem, Schemes, own, parse_scheme};
 
 /// One built-in scheme: the file's name, its text, and the text of its cases.
 #[derive(Clone, Copy, Debug)]
@@ -56,4 +57,25 @@ pub fn install(schemes: Schemes) -> Result<(), LabelError> {
             "product rule: schemes do not change under a running gateway",
         )
     })
+}
+
+/// Puts the schemes of a node's folder in force beside the built-in ones, once,
+/// at start. Tells how many there are then, or `None` where the folder holds no
+/// scheme and the built-in ones stay alone.
+///
+/// # Errors
+/// Everything that is wrong with the folder ([`own`]), or that schemes are in
+/// force already ([`install`]). Nothing changes then.
+pub fn install_own(dir: &Path) -> Result<Option<usize>, Vec<Problem>> {
+    let Some(schemes) = own(dir)? else {
+        return Ok(None);
+    };
+    let count = schemes.all().len();
+    install(schemes).map_err(|error| {
+        vec![Problem {
+            file: dir.display().to_string(),
+            what: error.to_string(),
+        }]
+    })?;
+    Ok(Some(count))
 }
