@@ -246,6 +246,15 @@ impl Ledger for Store {
         self.read(|db| delivery::in_state(db, state, limit))
     }
 
+    fn deliveries_since(
+        &self,
+        since: Timestamp,
+        after: Option<&DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError> {
+        self.read(|db| delivery::since(db, since, after, limit))
+    }
+
     fn body(&self, id: &BodyId) -> Result<Option<BodyRow>, LedgerError> {
         self.read(|db| body::get(db, id))
     }

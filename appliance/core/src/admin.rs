@@ -17,7 +17,7 @@ use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::ports::{LedgerError, Step, Write};
 use chancery_pipeline::rulebook;
 use chancery_pipeline::stages::orders::officer_for;
-use chancery_pipeline::stages::{claim, reading, review};
+use chancery_pipeline::stages::{claim, history, reading, review};
 use tracing::{error, warn};
 
 use crate::app::App;
@@ -180,6 +180,17 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
         }
         Request::Claim { case } => lines([claim::claim(gateway, &officer, &case_id(case)?)?]),
         Request::Unclaim { case } => lines([claim::unclaim(gateway, &officer, &case_id(case)?)?]),
+        Request::Decisions {
+            since,
+            after,
+            limit,
+        } => {
+            let page = history::decisions(gateway, *since, after.as_deref(), *limit)?;
+            let next = serde_json::json!({ "after": page.after });
+            let mut out = lines(page.decisions)?;
+            out.extend(lines([next])?);
+            Ok(out)
+        }
         // Carried out above.
         Request::Vote { .. }
         | Request::Reject { .. }

@@ -10,6 +10,8 @@ use chancery_message::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Verdict;
+
 /// A document of the ledger that cannot be read: damage, or a newer version's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {0} cannot be read")]
@@ -115,6 +117,8 @@ pub struct MessageDocument {
 /// A decision as recorded, and what followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryDocument {
+    /// What came out.
+    pub verdict: Verdict,
     /// The gates that spoke; empty for a permit.
     pub gates: Vec<String>,
     /// What goes with the release, in words.

@@ -70,6 +70,7 @@ impl Judgement {
     #[must_use]
     pub fn document(&self, epoch: u64) -> DeliveryDocument {
         DeliveryDocument {
+            verdict: self.verdict,
             gates: self.gates.clone(),
             obligations: self.obligations.clone(),
             facts: self.facts.clone(),

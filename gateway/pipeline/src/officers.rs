@@ -132,6 +132,15 @@ pub enum Request {
         /// What is signed: the digest of message, recipient, answer and reference, hexadecimal.
         digest: String,
     },
+    /// Past decisions, to run them again under proposed rules.
+    Decisions {
+        /// Only those from then on, microseconds UTC.
+        since: Option<i64>,
+        /// Only those after this delivery.
+        after: Option<String>,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// What comes back, before the lines of the body.
@@ -185,6 +194,7 @@ impl Request {
             Self::Suspend { .. } => "rules.suspend",
             Self::MouReport { .. } => "audit.mou",
             Self::ConsentPaper { .. } => chancery_policy::consent::RECORD,
+            Self::Decisions { .. } => "policy.replay",
         }
     }
 

@@ -5,6 +5,7 @@ use chancery_label::Label;
 use chancery_message::{
     DeliveryId, MessageId, ParticipantId, Precedence, RecipientRole, Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::rows::DeliveryState;
 use crate::view::DeliveryView;
@@ -114,7 +115,7 @@ pub struct RecipientVerdict {
 }
 
 /// Permit, review or deny.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     /// It goes.
     Permit,

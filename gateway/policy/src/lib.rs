@@ -26,6 +26,7 @@ pub mod mou;
 pub mod permit;
 pub mod reason;
 pub mod release;
+pub mod replay;
 pub mod review;
 pub mod shipped;
 mod texts;

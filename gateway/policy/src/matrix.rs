@@ -3,6 +3,7 @@
 
 use chancery_label::{Caveat, HandlingCode, Label, Level, Tlp};
 use chancery_message::{Channel, MessageId, ParticipantId, Timestamp};
+use serde::Serialize;
 
 use crate::cases::spell;
 use crate::derive::{self, MessageMeta, Originator, Release, Thresholds};
@@ -22,7 +23,7 @@ pub struct Cell {
 }
 
 /// A cell that two policy sets decide differently.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flip {
     /// The question.
     pub question: String,

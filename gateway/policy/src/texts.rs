@@ -44,6 +44,12 @@ impl PolicyTexts {
         Self::new(files.map(|(name, text)| (name.to_owned(), text.to_owned())))
     }
 
+    /// The schema that every set is validated against (`facts.cedarschema`).
+    #[must_use]
+    pub const fn schema() -> &'static str {
+        SCHEMA
+    }
+
     /// The files, sorted by name.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files

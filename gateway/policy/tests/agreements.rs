@@ -166,7 +166,8 @@ fn articles_narrow_and_are_cited() {
     for (tlp, expected) in [
         (None, MouState::None),
         (Some(Tlp::Clear), MouState::Active),
-        (Some(Tlp::Amber), MouState::Active),
+        (Some(Tlp::Green), MouState::Active),
+        (Some(Tlp::Amber), MouState::None),
         (Some(Tlp::AmberStrict), MouState::None),
         (Some(Tlp::Red), MouState::None),
     ] {
@@ -221,7 +222,7 @@ fn what_cannot_be_right_does_not_load() {
             "\"vendor",
             "two or more participants",
         ),
-        ("max_tlp = \"AMBER\"", "", "article 3 demands nothing"),
+        ("max_tlp = \"GREEN\"", "", "article 3 demands nothing"),
         (
             "no_personal_data = true",
             "no_personal_data = true\nsenders = [\"eeas-intcen\"]",

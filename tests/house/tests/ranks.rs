@@ -13,7 +13,7 @@ fn rank(folder: &str) -> Option<u8> {
         "gateway/seal" => 3,
         "gateway/pipeline" => 4,
         "appliance/settings" | "appliance/machine" | "appliance/ipc" | "appliance/sandbox"
-        | "hsm/pkcs11" | "hsm/custodian" => 5,
+        | "appliance/prover" | "hsm/pkcs11" | "hsm/custodian" => 5,
         _ if folder.starts_with("adapters/") => 5,
         _ if folder.starts_with("appliance/") => 6,
         _ if folder.starts_with("tests/") => 7,
@@ -33,7 +33,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mail-parser", &["adapters/mail"]),
     ("smtp-proto", &["adapters/mail"]),
     ("axum", &["adapters/rest", "adapters/console"]),
-    ("cedar-policy", &["gateway/policy"]),
+    ("cedar-policy", &["gateway/policy", "appliance/prover"]),
+    ("cedar-policy-symcc", &["appliance/prover"]),
     ("aes-gcm", &["gateway/seal"]),
     ("hkdf", &["gateway/seal"]),
     (

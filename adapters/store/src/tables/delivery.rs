@@ -200,6 +200,22 @@ pub(crate) fn in_state(db: &mut Db, state: DeliveryState, limit: u32) -> Done<Ve
     rows(each!(db, c => query.load::<Got>(c))?)
 }
 
+/// A page of all deliveries from a time on, in the order of their ids.
+pub(crate) fn since(
+    db: &mut Db,
+    since: Timestamp,
+    after: Option<&DeliveryId>,
+    limit: u32,
+) -> Done<Vec<DeliveryRow>> {
+    let after = after.map_or(&[][..], |id| id.as_bytes().as_slice());
+    let query = table::table
+        .filter(table::id.gt(after))
+        .filter(table::created_at.ge(since.as_micros()))
+        .order(table::id.asc())
+        .limit(i64::from(limit));
+    rows(each!(db, c => query.load::<Got>(c))?)
+}
+
 fn rows(got: Vec<Got>) -> Done<Vec<DeliveryRow>> {
     got.into_iter().map(DeliveryRow::try_from).collect()
 }

@@ -185,14 +185,14 @@ pub(super) const TABLE: &[Story] = &[
     },
     Story {
         name: "indicators for a vendor",
-        shows: "A private company may have indicators up to TLP:AMBER under its own MoU.",
+        shows: "A private company may have indicators up to TLP:GREEN under its own MoU.",
         needs: &[Rest],
         by: Rest,
         from: "cert-eu",
         to: "vendor-sentinel",
         arrives_by: Rest,
         label: Some(Label {
-            tlp: Some("AMBER"),
+            tlp: Some("GREEN"),
             ..NC
         }),
         purpose: Some("cyber-crisis"),

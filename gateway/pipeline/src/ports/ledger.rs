@@ -245,6 +245,18 @@ pub trait Ledger: Send + Sync {
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, LedgerError>;
 
+    /// Deliveries queued from then on, in the order of their ids (which is that
+    /// of time); only what comes after `after`.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    fn deliveries_since(
+        &self,
+        since: Timestamp,
+        after: Option<&DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, LedgerError>;
+
     /// A sealed stream.
     ///
     /// # Errors

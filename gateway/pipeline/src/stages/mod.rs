@@ -7,6 +7,7 @@ mod commit;
 pub mod consent;
 mod draft;
 pub mod forward;
+pub mod history;
 mod idempotency;
 pub mod label;
 pub mod opened;

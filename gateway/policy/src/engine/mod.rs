@@ -124,6 +124,23 @@ impl Engine {
         self.hash
     }
 
+    /// The set as Cedar reads it: for proofs about it. A rule's id is `file#number`.
+    #[must_use]
+    pub const fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    /// What Cedar is asked about these facts: for proofs.
+    ///
+    /// # Errors
+    /// When the facts cannot be put to Cedar.
+    pub fn question(&self, facts: &Facts) -> Result<cedar_policy::Request, Alarm> {
+        let all: Vec<_> = attributes::ATTRIBUTES.iter().map(|one| one.name).collect();
+        self.words
+            .request(facts, &all)
+            .map_err(|what| Alarm::Unexpected { what })
+    }
+
     /// All rules, in the order of files and lines.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().map(|one| &one.rule)
@@ -174,11 +191,7 @@ impl Engine {
     /// # Errors
     /// When the facts cannot be put to Cedar, or a rule fails.
     pub fn allows_as_a_whole(&self, facts: &Facts) -> Result<bool, Alarm> {
-        let all: Vec<_> = attributes::ATTRIBUTES.iter().map(|one| one.name).collect();
-        let request = self
-            .words
-            .request(facts, &all)
-            .map_err(|what| Alarm::Unexpected { what })?;
+        let request = self.question(facts)?;
         let response = self
             .authorizer
             .is_authorized(&request, &self.policies, &self.nothing);

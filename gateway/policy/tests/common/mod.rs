@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod random;
+pub(crate) mod second;
 
 /// Reads CSV with quoted fields (RFC 4180).
 pub(crate) fn csv(text: &str) -> Vec<Vec<String>> {

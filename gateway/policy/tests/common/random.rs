@@ -1,4 +1,5 @@
 //! Random facts from a fixed seed.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 /// Xorshift: the same facts in every run.
 pub(crate) struct Random(pub(crate) u64);
@@ -56,6 +57,59 @@ const COUNTRIES: [&str; 8] = ["EU", "NATO", "FRA", "DEU", "SWE", "NOR", "USA", "
 
 /// One line of facts; `near` a permit, so that single gates decide.
 pub(crate) fn facts(id: &str, r: &mut Random, near: bool) -> String {
+    object(&fields(id, r, near))
+}
+
+/// As [`facts`], but one in eight leaves out fields that have a default, and one
+/// in sixteen is broken: a field too few or too many, a value that it cannot have.
+pub(crate) fn line(id: &str, r: &mut Random, near: bool) -> String {
+    let mut fields = fields(id, r, near);
+    match r.below(16) {
+        0 => spoil(&mut fields, r),
+        1 | 2 => fields.retain(|(name, _)| !DEFAULTED.contains(name) || r.flag()),
+        _ => {}
+    }
+    object(&fields)
+}
+
+/// The fields that have a default.
+const DEFAULTED: [&str; 8] = [
+    "caveats",
+    "releasable_to",
+    "tlp",
+    "handling_codes",
+    "channel_public",
+    "consent",
+    "external_agreement",
+    "review_flags",
+];
+
+/// Breaks one field.
+fn spoil(fields: &mut Vec<(&'static str, String)>, r: &mut Random) {
+    let at = 1 + r.below(fields.len() - 1);
+    match r.below(8) {
+        0 => {
+            fields.remove(at);
+        }
+        1 => fields.insert(at, ("classified", "true".to_owned())),
+        2 => fields[at].1 = "17".to_owned(),
+        3 => fields[at].1 = "\"nonsense\"".to_owned(),
+        4 => fields[at].1 = "null".to_owned(),
+        5 => fields[at].1 = "{}".to_owned(),
+        6 => fields[at].1 = "[\"h2\"]".to_owned(),
+        _ => fields[at].1 = fields[at].1.to_lowercase() + "\u{a0}",
+    }
+}
+
+fn object(fields: &[(&str, String)]) -> String {
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+fn fields(id: &str, r: &mut Random, near: bool) -> Vec<(&'static str, String)> {
     let tlp = match r.below(6) {
         0 => "null".to_owned(),
         _ => r.of(&["CLEAR", "CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"]),
@@ -67,7 +121,7 @@ pub(crate) fn facts(id: &str, r: &mut Random, near: bool) -> String {
     } else {
         r.of(&COMMUNITIES)
     };
-    let fields = [
+    vec![
         ("id", format!("\"{id}\"")),
         (
             "label_state",
@@ -140,10 +194,5 @@ pub(crate) fn facts(id: &str, r: &mut Random, near: bool) -> String {
                 ],
             ),
         ),
-    ];
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"))
-        .collect();
-    format!("{{{}}}", fields.join(","))
+    ]
 }
