@@ -78,7 +78,7 @@ pub enum Place {
     Sqlite(PathBuf),
     /// A server behind a Unix socket in this folder.
     Postgres {
-        /// The URL as the client library takes it.
+        /// The URL in the one form that the store takes.
         url: String,
         /// The socket's folder.
         folder: PathBuf,
@@ -115,17 +115,29 @@ impl Database {
         if user.is_empty() {
             return Err("name the database user: postgresql://USER@/DATABASE?host=FOLDER".into());
         }
-        let folder = after
-            .split_once('?')
-            .and_then(|(_, query)| query.split('&').find_map(|pair| pair.strip_prefix("host=")))
+        let (database, query) = after.split_once('?').unwrap_or((after, ""));
+        let folder = query
+            .strip_prefix("host=")
             .map(|folder| folder.replace("%2F", "/").replace("%2f", "/"))
             .filter(|folder| folder.starts_with('/') && host.is_empty())
             .ok_or(
-                "core has no network: give the folder of PostgreSQL's Unix socket as ?host=/FOLDER \
-                 (for a remote server put a local proxy unit in front that does TLS)",
+                "core has no network: give the folder of PostgreSQL's Unix socket as ?host=/FOLDER, \
+                 and nothing else (for a remote server put a local proxy unit in front that does TLS)",
             )?;
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        if !plain(user) || !plain(database) || !folder.split('/').skip(1).all(|part| plain(part)) {
+            return Err(
+                "a user, a database and the parts of the socket's folder have letters, digits, `-`, `_` and `.`"
+                    .into(),
+            );
+        }
         Ok(Place::Postgres {
-            url: self.url.clone(),
+            url: format!("postgres:///{database}?host={folder}&user={user}"),
             folder: folder.into(),
         })
     }
@@ -258,11 +270,14 @@ mod tests {
         assert_eq!(
             place(socket),
             Ok(Place::Postgres {
-                url: socket.into(),
+                url: "postgres:///chancery?host=/run/postgresql&user=chancery".into(),
                 folder: "/run/postgresql".into()
             })
         );
-        assert!(place("postgres://chancery@/chancery?x=1&host=%2Frun%2Fpg").is_ok());
+        assert_eq!(
+            place("postgres://chancery@/chancery?host=%2Frun%2Fpg"),
+            place("postgresql://chancery@/chancery?host=/run/pg"),
+        );
     }
 
     #[test]
@@ -276,6 +291,11 @@ mod tests {
             ("postgresql://u@10.0.0.1/d?host=/run", "no network"),
             ("postgresql://u@/d?host=db.example.org", "no network"),
             ("postgresql:///d?host=/run", "name the database user"),
+            ("postgresql://u@/d?x=1&host=/run", "nothing else"),
+            ("postgresql://u@/d?host=/run&sslmode=disable", "letters"),
+            ("postgresql://u@/d?host=/run,10.0.0.1", "letters"),
+            ("postgresql://u@/?host=/run", "letters"),
+            ("postgresql://u@/d?host=/run/../tmp/ x", "letters"),
         ] {
             let error = place(url).unwrap_err();
             assert!(error.contains(word), "{url}: {error}");

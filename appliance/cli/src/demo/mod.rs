@@ -18,6 +18,7 @@ use chancery_hsm_api::DoorZone;
 use serde_json::json;
 
 use crate::failure::{Failure, failed};
+use crate::init::backing::Backing;
 use crate::{audit, files, out, run};
 use world::World;
 
@@ -36,10 +37,8 @@ pub(crate) struct Args {
     /// The folder of the daemons' programs; without it, that of `chancery` itself.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
-    /// The PKCS#11 module of the embedded token; without it, libchancery_token.so
-    /// beside the programs.
-    #[arg(long, value_name = "FILE")]
-    module: Option<PathBuf>,
+    #[command(flatten)]
+    backing: Backing,
     /// What the daemons log (into node.log in the demo's folder).
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -86,7 +85,7 @@ async fn play(args: &Args, root: PathBuf, json: bool) -> Result<(), Failure> {
         &root,
         &args.zones,
         programs,
-        args.module.clone(),
+        args.backing.clone(),
         &args.log,
         json,
     )

@@ -11,6 +11,7 @@ use chancery_message::{OfficerId, ParticipantId};
 use super::mail::{Gpg, Relay};
 use super::node::Node;
 use crate::failure::{Failure, failed};
+use crate::init::backing::Backing;
 use crate::init::{self, Places, Plan};
 use crate::officers::{Desk, Officer};
 use crate::participant::{Kind, enroll_mail, enroll_tls, may_see};
@@ -58,7 +59,7 @@ impl World {
         root: &Path,
         zones: &[DoorZone],
         programs: PathBuf,
-        module: Option<PathBuf>,
+        backing: Backing,
         log: &str,
         json: bool,
     ) -> Result<Self, Failure> {
@@ -72,10 +73,6 @@ impl World {
                 let _told = out::line(format_args!("  {text}"));
             }
         };
-        let module = match module {
-            Some(module) => Some(std::path::absolute(module).map_err(failed("--module"))?),
-            None => None,
-        };
         let plan = Plan {
             dir: root.join("node"),
             examples: true,
@@ -84,11 +81,12 @@ impl World {
             zones: zones.to_vec(),
             rest,
             siena,
-            smtp,
+            smtp: Some(smtp),
+            lmtp: None,
             mail_domain: DOMAIN.to_owned(),
             relay: ("127.0.0.1".to_owned(), relay.port()),
             relay_ca: None,
-            module,
+            backing,
             programs: programs.clone(),
             passphrase: None,
             best_effort: true,

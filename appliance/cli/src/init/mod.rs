@@ -1,11 +1,12 @@
 //! `chancery init`: a new node.
 
 pub(crate) mod authority;
+pub(crate) mod backing;
 pub(crate) mod officers;
 mod settings;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,11 +14,13 @@ use chancery_hsm_api::{DoorZone, KeyRole};
 use chancery_policy::PolicyTexts;
 use chancery_policy::directory::Directory;
 use chancery_policy::shipped;
+use chancery_settings::{Listen, Place};
 use serde_json::json;
 
 use crate::failure::{Failure, failed};
 use crate::{files, out, run};
 use authority::{Authority, Point, Use};
+use backing::Backing;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,9 +45,14 @@ pub(crate) struct Args {
     /// Where the SIENA-style door listens.
     #[arg(long, default_value = "127.0.0.1:8444")]
     siena: SocketAddr,
-    /// Where the mail door listens (SMTP with STARTTLS).
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    smtp: SocketAddr,
+    /// Where the mail door listens (SMTP with STARTTLS); without it and --lmtp,
+    /// 127.0.0.1:2525.
+    #[arg(long)]
+    smtp: Option<SocketAddr>,
+    /// Where it listens for a mail server of this machine in front (LMTP):
+    /// unix:PATH, or an address of this machine alone.
+    #[arg(long)]
+    lmtp: Option<Listen>,
     /// The gateway's mail domain.
     #[arg(long, default_value = "gateway.example.eu")]
     mail_domain: String,
@@ -54,10 +62,8 @@ pub(crate) struct Args {
     /// The authority of that server's certificate, PEM; without it, the node's own.
     #[arg(long, value_name = "FILE")]
     relay_ca: Option<PathBuf>,
-    /// The PKCS#11 module of the embedded token; without it, libchancery_token.so
-    /// beside this program.
-    #[arg(long, value_name = "FILE")]
-    module: Option<PathBuf>,
+    #[command(flatten)]
+    backing: Backing,
     /// The folder of the daemons' programs; without it, that of `chancery` itself.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
@@ -79,11 +85,12 @@ pub(crate) struct Plan {
     pub(crate) zones: Vec<DoorZone>,
     pub(crate) rest: SocketAddr,
     pub(crate) siena: SocketAddr,
-    pub(crate) smtp: SocketAddr,
+    pub(crate) smtp: Option<SocketAddr>,
+    pub(crate) lmtp: Option<Listen>,
     pub(crate) mail_domain: String,
     pub(crate) relay: (String, u16),
     pub(crate) relay_ca: Option<Vec<u8>>,
-    pub(crate) module: Option<PathBuf>,
+    pub(crate) backing: Backing,
     pub(crate) programs: PathBuf,
     pub(crate) passphrase: Option<String>,
     pub(crate) best_effort: bool,
@@ -131,7 +138,11 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         zones: args.zones.clone(),
         rest: args.rest,
         siena: args.siena,
-        smtp: args.smtp,
+        smtp: args.smtp.or_else(|| {
+            let none = args.lmtp.is_none();
+            none.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 2525)))
+        }),
+        lmtp: args.lmtp.clone(),
         mail_domain: args.mail_domain.clone(),
         relay: (relay, port),
         relay_ca: args
@@ -139,7 +150,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
             .as_deref()
             .map(|file| files::read(file, 1 << 20))
             .transpose()?,
-        module: args.module.clone(),
+        backing: args.backing.clone(),
         programs: run::programs(args.programs.as_deref())?,
         passphrase: args
             .passphrase_file
@@ -169,6 +180,8 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
             dir.display()
         )));
     }
+    let database = plan.backing.place()?;
+    let module = plan.backing.module(&plan.programs)?;
     files::folder(&dir)?;
     for name in [
         "data",
@@ -182,19 +195,9 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
     ] {
         files::folder(&dir.join(name))?;
     }
-    let module = match &plan.module {
-        Some(file) => std::path::absolute(file).map_err(failed("--module"))?,
-        None => plan.programs.join("libchancery_token.so"),
-    };
-    if !module.is_file() {
-        return Err(Failure::new(format!(
-            "{} is not there: build the token (cargo build --manifest-path hsm/token/Cargo.toml), or name it with --module",
-            module.display()
-        )));
-    }
 
     step("settings");
-    let text = settings::text(plan, &module, &token::digest(&module)?)?;
+    let text = settings::text(plan, &module)?;
     files::create(&places.config(), 0o600, text.as_bytes())?;
 
     step("rules, participants, officers");
@@ -230,7 +233,12 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
 
     step("database");
     create_database(&plan.programs.join("chancery-core"), &places.config())?;
-    if !dir.join("data/chancery.db").is_file() {
+    let file = match &database {
+        None => Some(dir.join("data/chancery.db")),
+        Some(Place::Sqlite(file)) => Some(dir.join(file)),
+        Some(Place::Postgres { .. }) => None,
+    };
+    if file.is_some_and(|file| !file.is_file()) {
         return Err(Failure::new(
             "chancery-core made no database: is it of the same version as this program?",
         ));

@@ -65,7 +65,7 @@ roles = ["auditor"]
 "#;
 
 /// The settings file: the shipped one with what this node needs filled in.
-pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<String, Failure> {
+pub(super) fn text(plan: &Plan, module: &Path) -> Result<String, Failure> {
     let string = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut options: Vec<(&str, String)> = vec![
         ("node.name", string(&plan.name)),
@@ -73,11 +73,6 @@ pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<St
             "custodian.log_origin",
             string(&format!("chancery/{}", plan.name)),
         ),
-        (
-            "custodian.token.module",
-            string(&module.display().to_string()),
-        ),
-        ("custodian.token.module_sha256", string(module_sha256)),
         ("custodian.token.label", string(&plan.name)),
         ("rules.schemes", string("rules/schemes")),
         ("rules.policies", string("rules/policies")),
@@ -85,6 +80,7 @@ pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<St
         ("rules.mous", string("rules/mous")),
         ("rules.officers", string("rules/officers.toml")),
     ];
+    options.extend(plan.backing.options(module)?);
     if plan.best_effort {
         options.push(("node.hardening", string("best-effort")));
         options.push(("custodian.hardening", string("best-effort")));
@@ -93,8 +89,11 @@ pub(super) fn text(plan: &Plan, module: &Path, module_sha256: &str) -> Result<St
         match zone {
             DoorZone::Mail => {
                 let domain = &plan.mail_domain;
+                let smtp = plan.smtp.map(|address| address.to_string());
+                let lmtp = plan.lmtp.as_ref().map(ToString::to_string);
+                options.extend(smtp.map(|text| ("doors.mail.smtp", string(&text))));
+                options.extend(lmtp.map(|text| ("doors.mail.lmtp", string(&text))));
                 options.extend([
-                    ("doors.mail.smtp", string(&plan.smtp.to_string())),
                     ("doors.mail.hostname", string(domain)),
                     ("doors.mail.domains", format!("[{}]", string(domain))),
                     ("doors.mail.certificate", string("tls/mail.pem")),

@@ -6,17 +6,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chancery_machine::SystemClock;
 use chancery_transport::{ClientProfile, ClientTls};
-use http::{Method, Request, Uri};
+use http::{Method, Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
+use super::transfer::{self, FileBody};
 use crate::failure::{Failure, failed};
 use crate::files;
 
-/// The largest answer that is taken.
-const MOST: usize = 2 << 30;
+/// The largest answer that is taken into memory: a delivery's text and list.
+const MOST: usize = 64 << 20;
+
+/// What goes out: bytes, or a file.
+type Out = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A connection that ends with its answer.
+struct Driver(JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// A client profile as it stands in its file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +63,12 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
+}
+
+fn bytes(body: Bytes) -> Out {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 impl Client {
@@ -88,7 +110,48 @@ impl Client {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer, Failure> {
-        let gateway = format!("the gateway at {}:{}", self.host, self.port);
+        let (answer, _driver) = self.exchange(method, path, headers, bytes(body)).await?;
+        self.whole(answer).await
+    }
+
+    /// Sends a file as it is read.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        file: tokio::fs::File,
+        size: u64,
+    ) -> Result<Answer, Failure> {
+        let body = FileBody::new(file, size).boxed_unsync();
+        let (answer, _driver) = self.exchange(Method::POST, path, headers, body).await?;
+        self.whole(answer).await
+    }
+
+    /// Writes an answer into a new file as it comes; its SHA-256 in hex.
+    pub(crate) async fn download(&self, path: &str, file: &Path) -> Result<String, Failure> {
+        let (answer, _driver) = self
+            .exchange(Method::GET, path, &[], bytes(Bytes::new()))
+            .await?;
+        if answer.status().is_success() {
+            return transfer::write(answer.into_body(), file).await;
+        }
+        let problem = self.whole(answer).await?.problem();
+        Err(Failure::new(problem))
+    }
+
+    fn gateway(&self) -> String {
+        format!("the gateway at {}:{}", self.host, self.port)
+    }
+
+    /// Sends a request on a connection of its own; the head of its answer.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Out,
+    ) -> Result<(Response<Incoming>, Driver), Failure> {
+        let gateway = self.gateway();
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(failed(format!("{gateway} cannot be reached")))?;
@@ -101,7 +164,7 @@ impl Client {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(failed(&gateway))?;
-        let driver = tokio::spawn(connection);
+        let driver = Driver(tokio::spawn(connection));
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.root))
@@ -109,11 +172,14 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request
-            .body(Full::new(body))
-            .map_err(failed("the request"))?;
+        let request = request.body(body).map_err(failed("the request"))?;
         let answered = sender.send_request(request).await;
         let answer = answered.map_err(failed(format!("{gateway} ended the connection")))?;
+        Ok((answer, driver))
+    }
+
+    /// The answer with its body.
+    async fn whole(&self, answer: Response<Incoming>) -> Result<Answer, Failure> {
         let status = answer.status().as_u16();
         let content_type = answer
             .headers()
@@ -124,9 +190,8 @@ impl Client {
         let body = Limited::new(answer.into_body(), MOST)
             .collect()
             .await
-            .map_err(failed(format!("{gateway}: the answer broke off")))?
+            .map_err(failed(format!("{}: the answer broke off", self.gateway())))?
             .to_bytes();
-        driver.abort();
         Ok(Answer {
             status,
             content_type,

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 pub(crate) mod client;
 mod show;
+mod transfer;
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use args::Message;
 use client::Client;
 
 /// Largest attachment that goes inside the request; larger ones are uploaded.
-const INLINE: usize = 256 * 1024;
+const INLINE: u64 = 256 * 1024;
 /// Largest text.
 const TEXT: u64 = 1 << 20;
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -154,6 +155,7 @@ fn save(profile: &Path, path: &str, delivery: &Value, folder: &Path) -> Result<(
         .unwrap_or_default();
     files::create(&folder.join("message.txt"), 0o600, text.as_bytes())?;
     let client = Client::open(profile)?;
+    let runtime = run::runtime()?;
     for attachment in delivery
         .get("attachments")
         .and_then(Value::as_array)
@@ -164,18 +166,21 @@ fn save(profile: &Path, path: &str, delivery: &Value, folder: &Path) -> Result<(
             .get("index")
             .and_then(Value::as_u64)
             .unwrap_or_default();
-        let path = format!("{path}/attachments/{index}");
-        let answer = run::runtime()?
-            .block_on(client.request(Method::GET, &path, &[], Bytes::new()))?
-            .good()?;
-        let name: String = attachment
-            .get("name")
-            .and_then(Value::as_str)
+        let word = |key: &str| attachment.get(key).and_then(Value::as_str);
+        let name: String = word("name")
             .unwrap_or("attachment")
             .chars()
             .map(|c| if c == '/' || c.is_control() { '_' } else { c })
             .collect();
-        files::create(&folder.join(format!("{index}-{name}")), 0o600, &answer.body)?;
+        let file = folder.join(format!("{index}-{name}"));
+        let path = format!("{path}/attachments/{index}");
+        let digest = runtime.block_on(client.download(&path, &file))?;
+        if word("sha256").is_some_and(|told| told != digest) {
+            return Err(Failure::new(format!(
+                "{} is not what the delivery says: fetch it again",
+                file.display()
+            )));
+        }
     }
     Ok(())
 }
@@ -292,15 +297,21 @@ async fn attachment(client: &Client, file: &Path) -> Result<Value, Failure> {
     let name = name.ok_or_else(|| {
         Failure::usage(format!("--attach {}: it has no file name", file.display()))
     })?;
-    let bytes = files::read(file, 2 << 30)?;
-    if bytes.len() <= INLINE {
+    let cannot = || failed(format!("{} cannot be read", file.display()));
+    let open = tokio::fs::File::open(file).await.map_err(cannot())?;
+    let about = open.metadata().await.map_err(cannot())?;
+    if !about.is_file() {
+        return Err(Failure::new(format!("{} is not a file", file.display())));
+    }
+    if about.len() <= INLINE {
+        let bytes = files::read(file, INLINE)?;
         return Ok(
             json!({ "name": name, "media_type": OCTETS, "content_base64": BASE64_STANDARD.encode(bytes) }),
         );
     }
     let headers = [("content-type", OCTETS)];
     let answer = client
-        .request(Method::POST, "/attachments", &headers, bytes.into())
+        .upload("/attachments", &headers, open, about.len())
         .await?
         .good()?
         .json()?;

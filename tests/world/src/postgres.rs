@@ -1,8 +1,8 @@
 //! A PostgreSQL server for one test process: its own folder, a Unix socket,
 //! no network, never run as root.
 //!
-//! Needs the standard library and `tempfile` alone, so that other crates'
-//! tests may include this file with `#[path]`.
+//! Needs the standard library and `tempfile` alone: the store's tests include
+//! this file with `#[path]`, since no adapter may know this crate.
 //!
 //! A shell stands between us and the server and reads our commands. When this
 //! process ends, however it ends, the shell sees the end of its input, stops
@@ -115,6 +115,11 @@ impl Postgres {
             "postgres:///{database}?host={}&user={role}",
             self.dir.display()
         )
+    }
+
+    /// Its folder: data, log, and the socket.
+    pub fn folder(&self) -> &Path {
+        &self.dir
     }
 
     /// A new, empty database; its name.
