@@ -130,7 +130,7 @@ impl Database {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         };
-        if !plain(user) || !plain(database) || !folder.split('/').skip(1).all(|part| plain(part)) {
+        if !plain(user) || !plain(database) || !folder.split('/').skip(1).all(plain) {
             return Err(
                 "a user, a database and the parts of the socket's folder have letters, digits, `-`, `_` and `.`"
                     .into(),

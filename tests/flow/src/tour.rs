@@ -21,7 +21,8 @@ use serde_json::Value;
 
 /// Who writes mail, and from where.
 pub const WRITER: (&str, &str) = ("eeas-intcen", "intcen@eeas.example");
-const R_UE: &str = "RESTREINT UE/EU RESTRICTED";
+/// What both sides may have.
+pub const R_UE: &str = "RESTREINT UE/EU RESTRICTED";
 const C_UE_H3: &str = "CONFIDENTIEL UE/EU CONFIDENTIAL H3";
 
 /// A node with all doors and its partners' ends.
@@ -35,7 +36,8 @@ pub struct World {
     pub sink: Sink,
     /// The fingerprint of the gateway's OpenPGP certificate.
     pub gateway_key: String,
-    europol: Siena,
+    /// The end of the SIENA-style exchange.
+    pub europol: Siena,
     canaries: Vec<String>,
 }
 

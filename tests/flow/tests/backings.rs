@@ -5,26 +5,11 @@
 use chancery_flow::tour::World;
 use chancery_world::{Postgres, Setup};
 
-/// A server with a database that a role `chancery`, who is no superuser, owns.
-fn server() -> (Postgres, String) {
-    let server = Postgres::start();
-    let role = "CREATE ROLE chancery LOGIN";
-    let database = "CREATE DATABASE chancery OWNER chancery";
-    for sql in [role, database] {
-        server.psql("postgres", "postgres", sql).unwrap();
-    }
-    let url = format!(
-        "postgresql://chancery@/chancery?host={}",
-        server.folder().display()
-    );
-    (server, url)
-}
-
 #[test]
 fn on_postgresql_and_the_embedded_token() {
-    let (server, url) = server();
+    let server = Postgres::start();
     let mut world = World::start(Setup {
-        database: Some(url),
+        database: Some(server.database_of_a_gateway()),
         ..Setup::default()
     });
     world.tour();
@@ -44,9 +29,9 @@ fn on_sqlite_and_softhsm() {
 
 #[test]
 fn on_postgresql_and_softhsm() {
-    let (server, url) = server();
+    let server = Postgres::start();
     let mut world = World::start(Setup {
-        database: Some(url),
+        database: Some(server.database_of_a_gateway()),
         token: Some("softhsm2"),
         ..Setup::default()
     });

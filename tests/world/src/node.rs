@@ -292,12 +292,14 @@ impl Node {
         pid
     }
 
-    /// Waits until every daemon serves.
-    pub fn wait_for_all(&self) {
+    /// Waits until every daemon serves, this one as another process than `dead`.
+    pub fn wait_for_all(&self, name: &str, dead: u32) {
         self.wait("every daemon to serve", |seen| {
-            seen.pids
-                .iter()
-                .all(|(name, pid)| seen.ready.get(name) == Some(pid))
+            seen.pids.get(name).is_some_and(|pid| *pid != dead)
+                && seen
+                    .pids
+                    .iter()
+                    .all(|(name, pid)| seen.ready.get(name) == Some(pid))
         });
     }
 

@@ -130,6 +130,21 @@ impl Postgres {
         name
     }
 
+    /// A new database that a role `chancery`, who is no superuser, owns; its URL
+    /// as the settings of a gateway have it.
+    pub fn database_of_a_gateway(&self) -> String {
+        for sql in [
+            "CREATE ROLE chancery LOGIN",
+            "CREATE DATABASE chancery OWNER chancery",
+        ] {
+            self.psql("postgres", "postgres", sql).unwrap();
+        }
+        format!(
+            "postgresql://chancery@/chancery?host={}",
+            self.dir.display()
+        )
+    }
+
     /// Runs SQL as a role; what it printed, or what was wrong.
     ///
     /// # Errors
