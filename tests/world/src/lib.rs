@@ -18,12 +18,14 @@
     reason = "a test may end where it fails"
 )]
 
+mod certificate;
 pub mod command;
 mod failing;
 pub mod gpg;
 pub mod mail;
 pub mod node;
 pub mod ports;
+pub mod postfix;
 pub mod postgres;
 pub mod search;
 pub mod siena;
@@ -32,6 +34,7 @@ pub mod sink;
 pub use command::{chancery, good, json, programs, told, until_done};
 pub use gpg::Gpg;
 pub use node::{Node, Setup};
+pub use postfix::Postfix;
 pub use postgres::Postgres;
 pub use siena::Siena;
 pub use sink::Sink;
