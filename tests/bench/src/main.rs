@@ -11,11 +11,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a measurement prints, and may end where it fails"
 )]
 
+mod far;
+mod flow;
 mod labels;
+mod large;
 mod measure;
+mod node;
+mod pieces;
 
 /// What can be measured.
 struct Subject {
@@ -27,11 +33,23 @@ struct Subject {
     run: fn(&[String]),
 }
 
-const SUBJECTS: &[Subject] = &[Subject {
-    name: "labels",
-    about: "parse and format per second for each syntax, compare per second",
-    run: labels::run,
-}];
+const SUBJECTS: &[Subject] = &[
+    Subject {
+        name: "labels",
+        about: "parse and format per second for each syntax, compare per second",
+        run: labels::run,
+    },
+    Subject {
+        name: "flow",
+        about: "small messages end to end, and `check`: latency and messages per second [MESSAGES]",
+        run: flow::run,
+    },
+    Subject {
+        name: "large",
+        about: "a large attachment in and out by REST, and peak memory [MEBIBYTES]",
+        run: large::run,
+    },
+];
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

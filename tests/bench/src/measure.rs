@@ -36,3 +36,27 @@ pub(crate) fn row<T>(name: &str, run: impl FnMut() -> T) -> Duration {
     println!("{name:<32} {per_second:>12.0} /s   {each:>10.2?} each");
     each
 }
+
+/// What lies at these parts of the sorted times: `0.5` is the median.
+pub(crate) fn quantile(times: &[Duration], part: f64) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index below the number of times"
+    )]
+    let at = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+/// Prints median and 99th of a hundred.
+pub(crate) fn times(name: &str, times: &[Duration]) {
+    println!(
+        "{name:<48} p50 {:>9.2?}   p99 {:>9.2?}   ({} times)",
+        quantile(times, 0.5),
+        quantile(times, 0.99),
+        times.len()
+    );
+}
