@@ -27,15 +27,17 @@ BEGIN
 END $$;
 ALTER FUNCTION public.chancery_audit_next() OWNER TO chancery_owner;
 ALTER FUNCTION public.chancery_never() OWNER TO chancery_owner;
+ALTER FUNCTION public.chancery_wrapping_open() OWNER TO chancery_owner;
+ALTER FUNCTION public.chancery_kek_empty() OWNER TO chancery_owner;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO chancery_owner;
 GRANT USAGE ON SCHEMA public TO chancery_core, chancery_auditor;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_core;
-GRANT INSERT ON node, message, delivery, body, segment, review_case, vote, lookup, idempotency, nonce, document,
+GRANT INSERT ON node, message, delivery, body, segment, wrapping, kek_closed, review_case, vote, lookup, idempotency, nonce, document,
     audit_leaf, audit_checkpoint TO chancery_core;
 GRANT UPDATE ON node, epoch, message, delivery, body, review_case TO chancery_core;
-GRANT DELETE ON body, segment, idempotency TO chancery_core;
+GRANT DELETE ON body, segment, wrapping, idempotency TO chancery_core;
 
 GRANT SELECT ON audit_leaf, audit_checkpoint TO chancery_auditor;

@@ -68,6 +68,8 @@ fn from_kind(kind: &DatabaseErrorKind, message: &str) -> Fault {
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
             Fault::Lost(message.to_owned())
         }
+        // A key was closed since: what was made under it is made again.
+        _ if message.starts_with("kek_closed") => Fault::Conflict,
         // SQLite's own words; Diesel tells no more of its codes.
         _ if message.starts_with("disk I/O error") => Fault::Lost(message.to_owned()),
         _ if message.contains("malformed") || message.contains("not a database") => {

@@ -37,6 +37,7 @@ mod tables;
 mod writer;
 
 pub use config::{OpenError, StoreConfig};
+pub use connection::sqlite::snapshot_sqlite;
 #[doc(hidden)]
 pub use probe::{Act, Point, Probe, Probes};
 pub use store::Store;

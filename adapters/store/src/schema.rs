@@ -80,6 +80,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    wrapping (holder) {
+        holder -> Binary,
+        kind -> Text,
+        kek -> Text,
+        generation -> BigInt,
+    }
+}
+
+diesel::table! {
+    kek_closed (kek, generation) {
+        kek -> Text,
+        generation -> BigInt,
+    }
+}
+
+diesel::table! {
     review_case (id) {
         id -> Binary,
         version -> BigInt,

@@ -7,20 +7,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use chancery_audit::{Hash, LeafHashes, LogId, Tree, TreeError};
+use chancery_hsm_api::KekId;
 use chancery_message::{BodyId, CaseId, Channel, DeliveryId, MessageId, ParticipantId, Timestamp};
 use chancery_pipeline::ports::{
     AuditLeaf, Committed, Head, Ledger, LedgerError, Step, StoredCheckpoint,
 };
 use chancery_pipeline::rows::{
-    BodyRow, CaseRow, DeliveryRow, DeliveryState, DocumentKind, DocumentRow, IdempotencyRow,
-    IndexKind, MessageRow, SegmentRow, VoteRow,
+    BodyRow, CaseRow, DeliveryRow, DeliveryState, DocumentKind, DocumentRow, Holder,
+    IdempotencyRow, IndexKind, MessageRow, SegmentRow, VoteRow,
 };
 use diesel::r2d2::{NopErrorHandler, Pool};
 
 use crate::config::{OpenError, StoreConfig};
 use crate::connection::{Db, Pooled, Readers, Target, postgres, read, sqlite};
 use crate::fault::{Done, Fault};
-use crate::tables::{audit, body, case, delivery, document, lookup, message, once};
+use crate::tables::{audit, body, case, delivery, document, lookup, message, once, wrapping};
 use crate::writer::{Job, Order, Published, Session, Work, Writer};
 
 /// State and audit log in one database.
@@ -265,6 +266,19 @@ impl Ledger for Store {
 
     fn expired_bodies(&self, now: Timestamp, limit: u32) -> Result<Vec<BodyId>, LedgerError> {
         self.read(|db| body::expired(db, now, limit))
+    }
+
+    fn under_kek(
+        &self,
+        kek: &KekId,
+        generation: u32,
+        limit: u32,
+    ) -> Result<Vec<Holder>, LedgerError> {
+        self.read(|db| wrapping::under(db, kek, generation, limit))
+    }
+
+    fn count_under_kek(&self, kek: &KekId, generation: u32) -> Result<u64, LedgerError> {
+        self.read(|db| wrapping::count(db, kek, generation))
     }
 
     fn case(&self, id: &CaseId) -> Result<Option<CaseRow>, LedgerError> {

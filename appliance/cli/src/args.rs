@@ -62,6 +62,10 @@ pub(crate) enum Command {
     Participant(crate::participant::Args),
     /// Custody: lists keys, proposes and approves what is done with them, inventory, forecast.
     Key(crate::key::Args),
+    /// Backs up a running node, sealed and signed.
+    Backup(crate::backup::Args),
+    /// Restores a node from a backup, with its custodians' consent.
+    Restore(crate::backup::RestoreArgs),
     /// The log: list, timeline, export; verify works on an export alone.
     Audit(crate::audit::Args),
 }

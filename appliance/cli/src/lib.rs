@@ -6,6 +6,7 @@
 
 mod args;
 mod audit;
+mod backup;
 mod check;
 mod demo;
 mod failure;
@@ -75,6 +76,8 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Mou(it) => mou::command(&it, json),
         Command::Officer(it) => officer::command(&it, json),
         Command::Consent(it) => rest::consent(&it, json),
+        Command::Backup(it) => backup::command(&it, json),
+        Command::Restore(it) => backup::restore(&it, json),
         Command::Audit(it) => audit::command(&it, json),
     }
 }

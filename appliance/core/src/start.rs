@@ -21,7 +21,7 @@ use chancery_store::{Store, StoreConfig};
 use tracing::{error, info};
 
 use crate::app::{App, MailIdentity};
-use crate::{admin, checkpoints, doors, keys, mailer, readers, rules};
+use crate::{admin, checkpoints, doors, foresight, keys, mailer, readers, rewrap, rules};
 
 /// Why core does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -298,6 +298,8 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
     tokio::spawn(admin::serve(Arc::clone(&app), links.clone()));
     tokio::spawn(checkpoints::run(Arc::clone(&app), settings.audit.clone()));
     tokio::spawn(housekeeping(Arc::clone(&app)));
+    tokio::spawn(rewrap::run(Arc::clone(&app)));
+    tokio::spawn(foresight::run(Arc::clone(&app)));
     links.ready().map_err(failed("saying that core is ready"))?;
     info!("core serves");
     let mut commands = links.commands();

@@ -324,6 +324,10 @@ events! {
         [Count, Head, Size];
     KeyChanged = "key.changed", Notice, "a key was made, turned over or destroyed",
         [Approvals, Generation, Kek, KeyRole, Outcome];
+    KeyRewrapped = "key.rewrapped", Info, "a content key was put under the newest generation of its key-encryption key",
+        [Body, Generation, Kek, Rows];
+    KeyEnding = "key.ending", Warning, "something that routes need will end soon",
+        [Count, Expires, KeyRole];
 }
 
 // === impl Key ===

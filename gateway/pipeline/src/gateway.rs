@@ -1,11 +1,12 @@
 //! What every stage works with: ledger, keys, time, randomness, and the rules
 //! in force.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError};
+use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError, WrappedKey};
 use chancery_label::Label;
 use chancery_message::{
     Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp,
@@ -15,6 +16,7 @@ use chancery_seal::{IndexKey, RowKey};
 use crate::documents::UnreadableDocument;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{Ledger, LedgerError};
+use crate::rows::Holder;
 use crate::rules::Rules;
 use crate::underway::UnderWay;
 
@@ -37,7 +39,14 @@ pub struct Gateway {
     /// Releases that are under way.
     pub under_way: Arc<UnderWay>,
     rules: RwLock<Arc<Rules>>,
+    /// The generation of each KEK that makes things now, as far as core knows.
+    newest: RwLock<BTreeMap<KekId, u32>>,
+    /// What was opened and is under an older one: rewrapped first.
+    stale: Mutex<BTreeSet<Holder>>,
 }
+
+/// Most holders that are remembered for being rewrapped first.
+const MOST_STALE: usize = 10_000;
 
 /// What a node sets for itself.
 #[derive(Clone, Debug)]
@@ -143,6 +152,8 @@ impl Gateway {
             node,
             under_way: Arc::default(),
             rules: RwLock::new(Arc::new(rules)),
+            newest: RwLock::default(),
+            stale: Mutex::default(),
         }
     }
 
@@ -162,6 +173,31 @@ impl Gateway {
     /// epoch guard and are decided again.
     pub fn replace_rules(&self, rules: Rules) {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// Tells which generation of each KEK makes things now.
+    pub fn set_newest(&self, newest: BTreeMap<KekId, u32>) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+
+    /// Something was opened: under an older generation it is rewrapped first.
+    pub(crate) fn opened(&self, holder: Holder, wrapped: &WrappedKey) {
+        let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
+        if newest
+            .get(&wrapped.kek)
+            .is_some_and(|newest| wrapped.generation < *newest)
+        {
+            let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+            if stale.len() < MOST_STALE {
+                stale.insert(holder);
+            }
+        }
+    }
+
+    /// What was opened lately and is under an older generation.
+    #[must_use]
+    pub fn take_stale(&self) -> BTreeSet<Holder> {
+        std::mem::take(&mut *self.stale.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The least label of what comes by a channel.

@@ -4,6 +4,7 @@
 //! `document` and `sealed` are opaque to the store. `mac` authenticates a row
 //! with its place and version (`chancery_seal::row`); `version` counts from 1.
 
+use chancery_hsm_api::KekId;
 use chancery_message::{
     BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, OpaqueRef, ParticipantId,
     Precedence, RecipientRole, Timestamp,
@@ -134,6 +135,26 @@ stored_words!(
         Bound = "bound",
     }
 );
+
+/// What holds a wrapped content key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// A message's row.
+    Message(MessageId),
+    /// A sealed stream's row.
+    Body(BodyId),
+}
+
+/// Under which key-encryption key a content key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapping {
+    /// Whose content key.
+    pub holder: Holder,
+    /// Under which KEK.
+    pub kek: KekId,
+    /// Which generation of it.
+    pub generation: u32,
+}
 
 /// A message: label and addressing in `document`, content in `sealed`.
 #[derive(Clone, Debug, PartialEq, Eq)]

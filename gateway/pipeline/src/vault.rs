@@ -16,7 +16,7 @@ use crate::gateway::{Gateway, StageError};
 use crate::held::Original;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::Write;
-use crate::rows::{BodyRow, BodyState, MessageRow, SegmentRow};
+use crate::rows::{BodyRow, BodyState, Holder, MessageRow, SegmentRow};
 use crate::stages::forward::Forwarded;
 
 impl From<SealError> for StageError {
@@ -265,6 +265,7 @@ pub fn open<'p, P: OpeningPermit>(
 ) -> Result<Opened<'p>, StageError> {
     let sealed = SealedMessage::decode(&row.sealed)?;
     let message = sealed.open(gateway.keys.as_ref(), permit, label, gateway.now())?;
+    gateway.opened(Holder::Message(row.id), sealed.wrapped());
     let header = SealedHeader::decode(message.part(PART_HEADER)?.expose())?;
     Ok(Opened { message, header })
 }

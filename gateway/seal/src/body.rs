@@ -128,6 +128,16 @@ impl SealedBody {
         postcard::to_allocvec(self).map_err(|_| SealError::Cipher)
     }
 
+    /// The wrapped key in the bytes of a row, without reading the rest; none
+    /// where these bytes hold nothing sealed (yet).
+    #[must_use]
+    pub fn wrapped_in(bytes: &[u8]) -> Option<WrappedKey> {
+        let head: Result<((u8, BodyId, WrappedKey), _), _> = postcard::take_from_bytes(bytes);
+        head.ok()
+            .filter(|((format, ..), _)| *format == FORMAT)
+            .map(|((_, _, wrapped), _)| wrapped)
+    }
+
     /// Reads the bytes of a row.
     ///
     /// # Errors

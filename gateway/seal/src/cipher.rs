@@ -20,6 +20,7 @@ pub(crate) enum Usage {
     Manifest,
     BodyStream,
     BodyFacts,
+    Archive,
 }
 
 impl Usage {
@@ -29,6 +30,7 @@ impl Usage {
             Self::Manifest => b"chancery-manifest-v1",
             Self::BodyStream => b"chancery-body-v1",
             Self::BodyFacts => b"chancery-body-facts-v1",
+            Self::Archive => b"chancery-archive-v1",
         }
     }
 }

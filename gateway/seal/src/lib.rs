@@ -27,7 +27,8 @@
 use aes as _;
 use ghash as _;
 
-pub mod body;
+pub mod archive;
+mod body;
 mod cipher;
 pub mod error;
 pub mod index;
@@ -41,6 +42,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ArchiveError, open_archive, seal_archive};
 pub use body::{BodySealer, FinishedBody, SealedBody};
 pub use error::{OpenError, SealError};
 pub use index::IndexKey;

@@ -39,6 +39,36 @@ struct Setting {
     value: String,
 }
 
+/// Copies a database as it is at one moment into a new file, while others
+/// write to it.
+///
+/// # Errors
+/// [`OpenError`] where it cannot be read, or `to` cannot be made.
+pub fn snapshot_sqlite(file: &Path, to: &Path) -> Result<(), OpenError> {
+    let place = Place::new(file, 30_000, None)?;
+    place.prepare(false)?;
+    let target = to
+        .to_str()
+        .ok_or_else(|| OpenError::Place("its path is not UTF-8".into()))?;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(|error| OpenError::Place(error.to_string()))?;
+    let failed = |error: diesel::result::Error| OpenError::Connect(error.to_string());
+    let mut db = SqliteConnection::establish(&place.path)
+        .map_err(|error| OpenError::Connect(error.to_string()))?;
+    db.batch_execute("PRAGMA busy_timeout = 30000; PRAGMA trusted_schema = OFF;")
+        .map_err(failed)?;
+    // Into an empty file: SQLite takes that for a new one.
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(target)
+        .execute(&mut db)
+        .map_err(failed)?;
+    Ok(())
+}
+
 // === impl Place ===
 
 impl Place {

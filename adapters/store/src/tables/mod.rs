@@ -14,6 +14,7 @@ pub(crate) mod lookup;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod once;
+pub(crate) mod wrapping;
 
 /// Rows of one INSERT: far below the number of parameters that either
 /// database takes (32,766 and 65,535, at up to 15 columns).

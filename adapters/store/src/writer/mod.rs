@@ -215,6 +215,7 @@ fn weight_of(write: &Write) -> usize {
         Write::InsertVote(row) => row.document.len(),
         Write::InsertDocument(row) => row.document.len(),
         Write::DeleteBody(_)
+        | Write::CloseKek { .. }
         | Write::InsertIndex { .. }
         | Write::InsertIdempotency(_)
         | Write::ForgetIdempotency(_)

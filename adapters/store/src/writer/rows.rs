@@ -4,7 +4,7 @@ use chancery_pipeline::ports::Write;
 
 use crate::connection::Db;
 use crate::fault::{Done, Fault};
-use crate::tables::{audit, body, case, delivery, document, lookup, message, once};
+use crate::tables::{audit, body, case, delivery, document, lookup, message, once, wrapping};
 
 /// Rows that wait to be inserted, and updates that wait for them.
 #[derive(Default)]
@@ -21,6 +21,9 @@ pub(super) struct Rows<'a> {
     documents: Vec<document::Put<'a>>,
     pub(super) leaves: Vec<audit::Put<'a>>,
     updates: Vec<Update<'a>>,
+    /// Of new rows, and of rows that change.
+    wrappings: Vec<wrapping::Put>,
+    rewrapped: Vec<wrapping::Put>,
 }
 
 enum Update<'a> {
@@ -35,6 +38,15 @@ enum Update<'a> {
 impl<'b> Rows<'b> {
     /// Takes a write in; some are carried out at once.
     pub(super) fn add(&mut self, db: &mut Db, write: &'b Write) -> Done {
+        // Every row that holds a wrapped key passes here: none is forgotten.
+        if let Some(held) = write.wrapping() {
+            match write {
+                Write::InsertMessage(_) | Write::InsertBody(_) => {
+                    self.wrappings.push((&held).into())
+                }
+                _ => self.rewrapped.push((&held).into()),
+            }
+        }
         match write {
             Write::InsertMessage(row) => self.messages.push(first(row.version, row.as_ref())?),
             Write::UpdateMessage(row) => {
@@ -66,6 +78,12 @@ impl<'b> Rows<'b> {
             Write::DeleteBody(id) => {
                 std::mem::take(self).flush(db)?;
                 body::delete(db, id)?;
+                wrapping::delete_body(db, id)?;
+            }
+            // The count is of what is there, all rows before it included.
+            Write::CloseKek { kek, generation } => {
+                std::mem::take(self).flush(db)?;
+                wrapping::close(db, kek, *generation)?;
             }
             Write::ForgetIdempotency(until) => {
                 std::mem::take(self).flush(db)?;
@@ -96,6 +114,8 @@ impl<'b> Rows<'b> {
                 Update::Case(row) => case::update(db, row)?,
             }
         }
+        wrapping::insert(db, &self.wrappings)?;
+        wrapping::replace(db, &self.rewrapped)?;
         audit::insert(db, &self.leaves)
     }
 }

@@ -23,6 +23,7 @@ mod only_sqlite;
 mod opening;
 mod queues;
 mod rows;
+mod wrappings;
 
 /// Makes each case a test on each database.
 macro_rules! contract {
@@ -40,6 +41,7 @@ contract! {
     rows::segments_belong_to_their_body,
     rows::idempotency_keys_are_forgotten_when_told,
     rows::documents_raise_the_epoch_that_guards_hold,
+    wrappings::a_key_is_closed_only_when_nothing_is_under_it_and_stays_so,
     queues::inboxes_are_read_by_urgency_and_age_page_by_page,
     queues::what_is_due_is_what_is_to_be_sent_now,
     queues::states_are_listed_oldest_first,

@@ -12,13 +12,15 @@
 //! [`LedgerError::UnknownOutcome`] is returned only where even that fails.
 
 use chancery_audit::Event;
+use chancery_hsm_api::KekId;
 use chancery_message::{
     BodyId, CaseId, Channel, DeliveryId, MessageId, OfficerId, ParticipantId, Timestamp,
 };
+use chancery_seal::{SealedBody, SealedMessage};
 
 use crate::rows::{
-    BodyRow, CaseRow, DeliveryRow, DocumentKind, DocumentRow, IdempotencyRow, IndexKind,
-    MessageRow, SegmentRow, VoteRow,
+    BodyRow, CaseRow, DeliveryRow, DocumentKind, DocumentRow, Holder, IdempotencyRow, IndexKind,
+    MessageRow, SegmentRow, VoteRow, Wrapping,
 };
 
 /// One atomic change, with the events that tell it. There is no way to change
@@ -88,6 +90,37 @@ pub enum Write {
     InsertNonce([u8; 16]),
     /// A version of a directory, MoU or policy document. Raises the epoch by one.
     InsertDocument(Box<DocumentRow>),
+    /// Nothing is put under that generation of a KEK any more: every later row
+    /// that would be is a [`LedgerError::Conflict`]. A conflict itself while
+    /// anything is under it; harmless to repeat.
+    CloseKek {
+        /// Which KEK.
+        kek: KekId,
+        /// Which generation.
+        generation: u32,
+    },
+}
+
+impl Write {
+    /// Under which KEK the content key of a message or body is, where it has one.
+    #[must_use]
+    pub fn wrapping(&self) -> Option<Wrapping> {
+        let (holder, wrapped) = match self {
+            Self::InsertMessage(row) | Self::UpdateMessage(row) => (
+                Holder::Message(row.id),
+                SealedMessage::wrapped_in(&row.sealed)?,
+            ),
+            Self::InsertBody(row) | Self::UpdateBody(row) => {
+                (Holder::Body(row.id), SealedBody::wrapped_in(&row.document)?)
+            }
+            _ => return None,
+        };
+        Some(Wrapping {
+            holder,
+            kek: wrapped.kek,
+            generation: wrapped.generation,
+        })
+    }
 }
 
 /// What a commit gave.
@@ -274,6 +307,23 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// See [`LedgerError`].
     fn expired_bodies(&self, now: Timestamp, limit: u32) -> Result<Vec<BodyId>, LedgerError>;
+
+    /// What is under that generation of a KEK, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    fn under_kek(
+        &self,
+        kek: &KekId,
+        generation: u32,
+        limit: u32,
+    ) -> Result<Vec<Holder>, LedgerError>;
+
+    /// How much is under that generation of a KEK.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    fn count_under_kek(&self, kek: &KekId, generation: u32) -> Result<u64, LedgerError>;
 
     /// A case.
     ///

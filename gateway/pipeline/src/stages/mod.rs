@@ -19,5 +19,6 @@ pub mod receipt;
 pub mod relabel;
 pub mod release;
 pub mod review;
+pub mod rewrap;
 mod sources;
 pub mod upload;

@@ -90,6 +90,46 @@ CREATE TABLE segment (
     PRIMARY KEY (body, position)
 );
 
+-- === under which key-encryption key ===
+
+-- What holds a wrapped content key (a message or a body), and under which KEK.
+CREATE TABLE wrapping (
+    holder     BYTEA  PRIMARY KEY CHECK (length(holder) = 16),
+    kind       TEXT   NOT NULL,
+    kek        TEXT   NOT NULL,
+    generation BIGINT NOT NULL
+);
+CREATE INDEX wrapping_kek ON wrapping (kek, generation, holder);
+
+-- KEKs under which nothing is, nor ever will be again: they may be destroyed.
+CREATE TABLE kek_closed (
+    kek        TEXT   NOT NULL,
+    generation BIGINT NOT NULL,
+    PRIMARY KEY (kek, generation)
+);
+
+-- The lock keeps a node that closes a key and one that uses it apart.
+CREATE FUNCTION chancery_wrapping_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtext('chancery-kek'), hashtext(NEW.kek || '#' || NEW.generation));
+    IF EXISTS (SELECT 1 FROM kek_closed AS c WHERE c.kek = NEW.kek AND c.generation = NEW.generation) THEN
+        RAISE EXCEPTION 'kek_closed: nothing is put under this key any more';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wrapping_closed BEFORE INSERT ON wrapping
+    FOR EACH ROW EXECUTE FUNCTION chancery_wrapping_open();
+CREATE FUNCTION chancery_kek_empty() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('chancery-kek'), hashtext(NEW.kek || '#' || NEW.generation));
+    IF EXISTS (SELECT 1 FROM wrapping AS w WHERE w.kek = NEW.kek AND w.generation = NEW.generation) THEN
+        RAISE EXCEPTION 'kek_closed: something is still under this key';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER kek_closed_empty BEFORE INSERT ON kek_closed
+    FOR EACH ROW EXECUTE FUNCTION chancery_kek_empty();
+
 -- === what officers judge ===
 
 CREATE TABLE review_case (
@@ -221,4 +261,6 @@ CREATE TRIGGER document_never BEFORE UPDATE OR DELETE OR TRUNCATE ON document
 CREATE TRIGGER vote_never BEFORE UPDATE OR DELETE OR TRUNCATE ON vote
     FOR EACH STATEMENT EXECUTE FUNCTION chancery_never();
 CREATE TRIGGER nonce_never BEFORE UPDATE OR DELETE OR TRUNCATE ON nonce
+    FOR EACH STATEMENT EXECUTE FUNCTION chancery_never();
+CREATE TRIGGER kek_closed_never BEFORE UPDATE OR DELETE OR TRUNCATE ON kek_closed
     FOR EACH STATEMENT EXECUTE FUNCTION chancery_never();

@@ -90,6 +90,31 @@ CREATE TABLE segment (
     PRIMARY KEY (body, position)
 ) STRICT;
 
+-- === under which key-encryption key ===
+
+-- What holds a wrapped content key (a message or a body), and under which KEK.
+CREATE TABLE wrapping (
+    holder     BLOB    NOT NULL PRIMARY KEY CHECK (length(holder) = 16),
+    kind       TEXT    NOT NULL,
+    kek        TEXT    NOT NULL,
+    generation INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wrapping_kek ON wrapping (kek, generation, holder);
+
+-- KEKs under which nothing is, nor ever will be again: they may be destroyed.
+CREATE TABLE kek_closed (
+    kek        TEXT    NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (kek, generation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER wrapping_closed BEFORE INSERT ON wrapping
+WHEN EXISTS (SELECT 1 FROM kek_closed AS c WHERE c.kek = NEW.kek AND c.generation = NEW.generation)
+BEGIN SELECT RAISE(ABORT, 'kek_closed: nothing is put under this key any more'); END;
+CREATE TRIGGER kek_closed_empty BEFORE INSERT ON kek_closed
+WHEN EXISTS (SELECT 1 FROM wrapping AS w WHERE w.kek = NEW.kek AND w.generation = NEW.generation)
+BEGIN SELECT RAISE(ABORT, 'kek_closed: something is still under this key'); END;
+
 -- === what officers judge ===
 
 CREATE TABLE review_case (
@@ -209,3 +234,9 @@ CREATE TRIGGER nonce_update BEFORE UPDATE ON nonce
 BEGIN SELECT RAISE(ABORT, 'used nonces are never changed'); END;
 CREATE TRIGGER nonce_delete BEFORE DELETE ON nonce
 BEGIN SELECT RAISE(ABORT, 'used nonces are never deleted'); END;
+CREATE TRIGGER wrapping_update BEFORE UPDATE ON wrapping
+BEGIN SELECT RAISE(ABORT, 'a wrapping is replaced, never changed'); END;
+CREATE TRIGGER kek_closed_update BEFORE UPDATE ON kek_closed
+BEGIN SELECT RAISE(ABORT, 'closed keys stay closed'); END;
+CREATE TRIGGER kek_closed_delete BEFORE DELETE ON kek_closed
+BEGIN SELECT RAISE(ABORT, 'closed keys stay closed'); END;
