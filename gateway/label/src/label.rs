@@ -141,8 +141,11 @@ fn common(
     a: &BTreeSet<ReleaseCode>,
     b: &BTreeSet<ReleaseCode>,
 ) -> Result<BTreeSet<ReleaseCode>, EmptyIntersection> {
-    if a.is_empty() || b.is_empty() {
-        return Ok(a | b);
+    if a.is_empty() {
+        return Ok(b.clone());
+    }
+    if b.is_empty() {
+        return Ok(a.clone());
     }
     let of = |x: &BTreeSet<ReleaseCode>, y: &BTreeSet<ReleaseCode>| -> BTreeSet<ReleaseCode> {
         x.iter().filter(|code| allows(y, code)).cloned().collect()
