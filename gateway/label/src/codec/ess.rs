@@ -183,6 +183,8 @@ fn security_categories(mut set: Input<'_>) -> Result<Vec<EssCategory>, LabelErro
         });
         value.end()?;
     }
+    // A SET has no order: the same label is the same however it was written.
+    all.sort_by(|a, b| (a.kind.oid(), &a.set, &a.values).cmp(&(b.kind.oid(), &b.set, &b.values)));
     Ok(all)
 }
 

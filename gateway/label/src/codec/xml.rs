@@ -217,7 +217,21 @@ fn element(
             )
         })?;
         match attribute.key.as_namespace_binding() {
-            Some(PrefixDeclaration::Default | PrefixDeclaration::Named(_)) => continue,
+            Some(PrefixDeclaration::Default | PrefixDeclaration::Named(_)) => {
+                // A name that needs an escape would be written in two ways.
+                let uri: &str = &attribute.value;
+                if !uri
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !matches!(b, b'&' | b'<' | b'"' | b'\''))
+                {
+                    return Err(error(
+                        Fault::Malformed,
+                        "a namespace that is not a plain URI",
+                        byte,
+                    ));
+                }
+                continue;
+            }
             None => {}
         }
         let (namespace, local) = reader.resolver().resolve_attribute(attribute.key);
