@@ -256,6 +256,13 @@ impl Ledger for Store {
         self.read(|db| delivery::since(db, since, after, limit))
     }
 
+    fn count_in_state(
+        &self,
+        state: DeliveryState,
+    ) -> Result<(u64, Option<Timestamp>), LedgerError> {
+        self.read(|db| delivery::count_in_state(db, state))
+    }
+
     fn body(&self, id: &BodyId) -> Result<Option<BodyRow>, LedgerError> {
         self.read(|db| body::get(db, id))
     }
@@ -287,6 +294,10 @@ impl Ledger for Store {
 
     fn open_cases(&self, limit: u32) -> Result<Vec<CaseRow>, LedgerError> {
         self.read(|db| case::open(db, limit))
+    }
+
+    fn count_open_cases(&self) -> Result<u64, LedgerError> {
+        self.read(case::count_open)
     }
 
     fn case_of(&self, delivery: &DeliveryId) -> Result<Option<CaseRow>, LedgerError> {

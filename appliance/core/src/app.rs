@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use chancery_audit::LogId;
-use chancery_hsm_custodian::CustodyClient;
+use chancery_hsm_custodian::{CustodyClient, Head};
 use chancery_mail::content::certificate::OwnCertificate;
 use chancery_pipeline::gateway::Gateway;
 use tokio::sync::watch;
 
 use crate::checkpoints::Anchor;
+use crate::condition::{Counts, Presence};
 use crate::tickets::Tickets;
 
 /// Core's shared state.
@@ -19,6 +20,12 @@ pub(crate) struct App {
     pub(crate) tickets: Tickets,
     pub(crate) mail: Option<MailIdentity>,
     pub(crate) anchor: Anchor,
+    /// The head of the custodian's own log that was recorded last.
+    pub(crate) custody_head: std::sync::Mutex<Option<Head>>,
+    /// Who of the node's processes is connected.
+    pub(crate) presence: Presence,
+    /// What happened since core started.
+    pub(crate) counts: Counts,
     /// Counts up whenever a delivery may have become due.
     news: watch::Sender<u64>,
 }
@@ -47,6 +54,9 @@ impl App {
             tickets: Tickets::default(),
             mail,
             anchor: Anchor::default(),
+            custody_head: std::sync::Mutex::default(),
+            presence: Presence::default(),
+            counts: Counts::default(),
             news: watch::Sender::new(0),
         }
     }

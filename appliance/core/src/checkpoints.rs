@@ -1,15 +1,17 @@
 //! The log's checkpoints: the custodian signs the head from time to time; where
 //! it cannot for too long, nothing leaves.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use chancery_audit::{Actor, Event, EventKind, Key, Value};
 use chancery_hsm_api::{CheckpointRequest, Checkpoints as _};
 use chancery_machine::SystemClock;
 use chancery_message::Clock as _;
+use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
-use chancery_pipeline::ports::StoredCheckpoint;
+use chancery_pipeline::ports::{Step, StoredCheckpoint};
 use chancery_settings::Audit;
 
 use crate::app::App;
@@ -61,6 +63,18 @@ impl Anchor {
         Ok(())
     }
 
+    /// Size of the last signed head, and for how long the log has grown past it.
+    pub(crate) fn lag(&self) -> (u64, Duration) {
+        let signed = self.signed.load(Ordering::Relaxed);
+        let since = self.behind_since.load(Ordering::Relaxed);
+        let behind = if since == 0 {
+            0
+        } else {
+            self.elapsed_ms().saturating_sub(since)
+        };
+        (signed, Duration::from_millis(behind))
+    }
+
     fn note(&self, size: u64, signed: u64) {
         self.signed.store(signed, Ordering::Relaxed);
         if size <= signed {
@@ -102,7 +116,7 @@ pub(crate) async fn run(app: Arc<App>, settings: Audit) {
 pub(crate) fn sign(app: &App) -> Result<(), String> {
     let say = |error: &dyn std::fmt::Display| error.to_string();
     let ledger = app.gateway.ledger.as_ref();
-    let head = ledger.head().map_err(|error| say(&error))?;
+    let mut head = ledger.head().map_err(|error| say(&error))?;
     let origin = app.log.as_str();
     let last = app.keys.last_checkpoint(origin);
     let (signed, _) = last.map_err(|error| {
@@ -113,6 +127,10 @@ pub(crate) fn sign(app: &App) -> Result<(), String> {
     app.anchor.note(head.size, signed);
     if head.size <= signed {
         return Ok(());
+    }
+    if custody_head(app).map_err(|error| say(&error))? {
+        // What was just recorded is under this signature already.
+        head = ledger.head().map_err(|error| say(&error))?;
     }
     let request = CheckpointRequest {
         origin: origin.to_owned(),
@@ -140,4 +158,30 @@ pub(crate) fn sign(app: &App) -> Result<(), String> {
         .map_err(|error| say(&error))?;
     app.anchor.note(head.size, checkpoint.size);
     Ok(())
+}
+
+/// Records the head of the custodian's own log where it has grown: whoever cuts
+/// that log later is contradicted by this one. True if there was something to record.
+fn custody_head(app: &App) -> Result<bool, StageError> {
+    let now = app.keys.log_head()?;
+    let mut known = app
+        .custody_head
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if *known == Some(now) {
+        return Ok(false);
+    }
+    let event = Event::new(
+        EventKind::CustodyHead,
+        SystemClock.now(),
+        Actor::process("core"),
+    )
+    .detail(Key::Count, i64::try_from(now.seq).unwrap_or(i64::MAX))
+    .detail(Key::Head, Value::hash(&now.hash));
+    app.gateway.ledger.commit(Step {
+        events: vec![event],
+        ..Step::default()
+    })?;
+    *known = Some(now);
+    Ok(true)
 }

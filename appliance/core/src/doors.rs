@@ -15,7 +15,9 @@ use tracing::{error, warn};
 
 use crate::app::App;
 use crate::asks;
+use crate::condition;
 use crate::replies;
+use crate::tickets::{Taken, await_answer};
 
 /// The largest submission that a door may hand over, whatever its settings say.
 const MOST: usize = 128 * 1024 * 1024;
@@ -30,7 +32,9 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
             Ok(stream) => {
                 let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
                 let app = Arc::clone(&app);
+                let here = app.presence.arrived(&format!("door-{zone}"));
                 tokio::spawn(async move {
+                    let _here = here;
                     while let Some(request) = incoming.next().await {
                         let app = Arc::clone(&app);
                         tokio::spawn(async move {
@@ -64,6 +68,11 @@ async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Err
             ..
         } => upload(app, exchange, peer, declared_size, zone).await,
         DoorToCore::Ask { peer, ask } => asks::answer(app, exchange, here(peer, zone), ask).await,
+        DoorToCore::Condition(form) => {
+            let asked = Arc::clone(app);
+            let Exchange { send, .. } = exchange;
+            replies::send(send, condition::tell(asked, form).await).await
+        }
         DoorToCore::Refused(mut refusal) => {
             refusal.peer.channel = zone;
             let noting = Arc::clone(app);
@@ -130,31 +139,43 @@ async fn abandon(
     zone: Channel,
 ) -> Result<(), Error> {
     let Exchange { send, .. } = exchange;
-    let outcome = match app.tickets.take(&ticket, zone) {
-        None => Outcome::Refused(Refusal::new(
-            RefusalKind::Unavailable,
-            "nothing is held under this ticket: try again",
-        )),
-        Some((inbound, original)) => {
-            let keeping = Arc::clone(app);
-            let kept = blocking(move || {
-                let why = "its reader died on it";
-                quarantine::unread(
-                    &keeping.gateway,
-                    &inbound,
-                    &original,
-                    why,
-                    "a message that cannot be read safely",
-                )
-            })
-            .await;
-            kept.unwrap_or_else(|error| {
-                error!(%error, "a message that killed its reader could not be kept");
-                Outcome::Refused(error.refusal())
-            })
+    let (held, give) = match app.tickets.take(&ticket, zone) {
+        Taken::First(held, give) => (held, give),
+        // Accepted after all: its reader died with the answer in hand.
+        Taken::Before(awaited) => {
+            if let Some(answered) = await_answer(awaited).await {
+                return replies::send_whole(send, &answered.0, answered.1.clone()).await;
+            }
+            return replies::send_whole_of(send, zone, &nothing_held()).await;
         }
+        Taken::Unknown => return replies::send_whole_of(send, zone, &nothing_held()).await,
     };
-    replies::send(send, replies::render(zone, &outcome, false)).await
+    let (inbound, original) = *held;
+    let keeping = Arc::clone(app);
+    let kept = blocking(move || {
+        quarantine::unread(
+            &keeping.gateway,
+            &inbound,
+            &original,
+            "its reader died on it",
+            "a message that cannot be read safely",
+        )
+    })
+    .await;
+    let outcome = kept.unwrap_or_else(|error| {
+        error!(%error, "a message that killed its reader could not be kept");
+        Outcome::Refused(error.refusal())
+    });
+    let answered = Arc::new(replies::whole(replies::render(zone, &outcome, false)));
+    give.send_replace(Some(Arc::clone(&answered)));
+    replies::send_whole(send, &answered.0, answered.1.clone()).await
+}
+
+fn nothing_held() -> Outcome {
+    Outcome::Refused(Refusal::new(
+        RefusalKind::Unavailable,
+        "nothing is held under this ticket: try again",
+    ))
 }
 
 async fn upload(

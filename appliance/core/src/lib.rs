@@ -15,6 +15,7 @@ mod admin;
 mod app;
 mod asks;
 mod checkpoints;
+mod condition;
 mod consents;
 mod doors;
 mod foresight;

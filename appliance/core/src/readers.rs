@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use crate::app::App;
 use crate::doors::blocking;
 use crate::replies;
+use crate::tickets::{Answered, Taken, await_answer};
 
 /// The largest typed submission.
 const MOST: usize = 160 * 1024 * 1024;
@@ -29,7 +30,9 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
             Ok(stream) => {
                 let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
                 let app = Arc::clone(&app);
+                let here = app.presence.arrived(&format!("reader-{zone}"));
                 tokio::spawn(async move {
+                    let _here = here;
                     while let Some(request) = incoming.next().await {
                         let app = Arc::clone(&app);
                         tokio::spawn(async move {
@@ -81,25 +84,35 @@ async fn submit(
         mut receive,
     } = exchange;
     let body = receive.collect(MOST).await?;
-    let (outcome, private) = match app.tickets.take(&ticket, zone) {
-        None => (unknown_ticket(), false),
-        Some((inbound, original)) => match codec::decode::<SubmitBody>(&body) {
-            Err(_) => (not_a_submission(), false),
-            Ok(parsed) => {
-                drop(body);
-                let accepting = Arc::clone(app);
-                let private = is_private(app, &inbound.peer);
-                let accepted =
-                    blocking(move || accept(&accepting.gateway, &inbound, original, parsed)).await;
-                app.announce();
-                (accepted.unwrap_or_else(|error| failed(&error)), private)
-            }
-        },
+    let taken = app.tickets.take(&ticket, zone);
+    let answered = match (taken, codec::decode::<SubmitBody>(&body)) {
+        (Taken::Before(awaited), _) => await_answer(awaited).await,
+        (Taken::Unknown, _) => None,
+        (Taken::First(..), Err(_)) => Some(answer(zone, &not_a_submission(), false)),
+        (Taken::First(held, give), Ok(parsed)) => {
+            drop(body);
+            let (inbound, original) = *held;
+            let accepting = Arc::clone(app);
+            let private = is_private(app, &inbound.peer);
+            let accepted =
+                blocking(move || accept(&accepting.gateway, &inbound, original, parsed)).await;
+            app.announce();
+            let outcome = accepted.unwrap_or_else(|error| failed(&error));
+            let answered = answer(zone, &outcome, private);
+            // Before it is sent: the reader may be gone by now.
+            give.send_replace(Some(Arc::clone(&answered)));
+            Some(answered)
+        }
     };
-    let (head, body) = replies::whole(replies::render(zone, &outcome, private));
-    send.header(&head)?;
+    let answered = answered.unwrap_or_else(|| answer(zone, &unknown_ticket(), false));
+    let (head, body) = (&answered.0, answered.1.clone());
+    send.header(head)?;
     send.data(body).await?;
     send.finish()
+}
+
+fn answer(zone: Channel, outcome: &Outcome, private: bool) -> Answered {
+    Arc::new(replies::whole(replies::render(zone, outcome, private)))
 }
 
 /// True if the caller behind a certificate is a company; false where nobody is proven.

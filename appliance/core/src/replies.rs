@@ -34,9 +34,27 @@ pub(crate) fn whole(reply: Reply) -> (ReplyHead, Bytes) {
 }
 
 /// Sends a whole reply to a door.
-pub(crate) async fn send(mut to: IpcSender, reply: Reply) -> Result<(), Error> {
+pub(crate) async fn send(to: IpcSender, reply: Reply) -> Result<(), Error> {
     let (head, body) = whole(reply);
-    to.header(&CoreToDoor::Reply(head))?;
+    send_whole(to, &head, body).await
+}
+
+/// Renders an outcome and sends it to a door whose peer is not known.
+pub(crate) async fn send_whole_of(
+    to: IpcSender,
+    channel: Channel,
+    outcome: &Outcome,
+) -> Result<(), Error> {
+    send(to, render(channel, outcome, false)).await
+}
+
+/// Sends what was rendered before.
+pub(crate) async fn send_whole(
+    mut to: IpcSender,
+    head: &ReplyHead,
+    body: Bytes,
+) -> Result<(), Error> {
+    to.header(&CoreToDoor::Reply(head.clone()))?;
     to.data(body).await?;
     to.finish()
 }

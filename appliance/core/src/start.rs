@@ -13,7 +13,7 @@ use chancery_mail::content::certificate::OwnCertificate;
 use chancery_message::Clock as _;
 use chancery_pipeline::gateway::{Gateway, Node};
 use chancery_pipeline::ports::Step;
-use chancery_pipeline::stages::{consent, receipt, upload};
+use chancery_pipeline::stages::{consent, idempotency, receipt, upload};
 use chancery_sandbox::{Grants, Profile};
 use chancery_seal::{IndexKey, RowKey};
 use chancery_settings::{Place, Settings};
@@ -70,6 +70,12 @@ pub(crate) fn run(config: &Path) -> Result<(), Failure> {
         .build()
         .map_err(failed("the runtime"))?;
     let app = Arc::new(app(&settings, &links, &texts)?);
+    app.counts
+        .begin(app.gateway.ledger.head().map_err(failed("the log"))?.size);
+    for zone in settings.doors.zones() {
+        app.presence.expect(&format!("door-{zone}"));
+        app.presence.expect(&format!("reader-{zone}"));
+    }
     let done = runtime.block_on(serve(Arc::clone(&app), links, settings));
     let stopped = Event::new(
         EventKind::NodeStopped,
@@ -323,7 +329,8 @@ async fn housekeeping(app: Arc<App>) {
             if consent::silence(&app.gateway)? > 0 {
                 app.announce();
             }
-            upload::expire(&app.gateway)
+            upload::expire(&app.gateway)?;
+            idempotency::forget(&app.gateway)
         })
         .await;
         match done {

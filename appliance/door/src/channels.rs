@@ -16,6 +16,7 @@ use chancery_pipeline::ports::Gate;
 use chancery_settings::{Door, Listen, MailDoor, Settings};
 use tokio::sync::watch;
 
+use crate::condition;
 use crate::gate::DoorGate;
 use crate::listen::{Port, Serving, accept};
 use crate::outbound;
@@ -38,6 +39,7 @@ pub(crate) struct Files {
     relay_ca: Vec<u8>,
     relay_port: Option<u16>,
     ports: Vec<(&'static str, Port)>,
+    condition: Option<Port>,
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -50,14 +52,20 @@ impl Files {
         zone: DoorZone,
         links: &Links,
     ) -> Result<Self, Failure> {
-        match zone {
+        let mut files = match zone {
             DoorZone::Mail => {
                 let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
                 Self::mail(door, links)
             }
             DoorZone::Siena => Self::mutual(settings.doors.siena.as_ref(), zone, links),
             DoorZone::Rest => Self::mutual(settings.doors.rest.as_ref(), zone, links),
+        }?;
+        if let Some(address) = settings.metrics.listen
+            && condition::tells(settings, zone)
+        {
+            files.condition = Some(Port::tcp(links, "metrics", address)?);
         }
+        Ok(files)
     }
 
     fn mutual(door: Option<&Door>, zone: DoorZone, links: &Links) -> Result<Self, Failure> {
@@ -69,6 +77,7 @@ impl Files {
             relay_ca: Vec::new(),
             relay_port: None,
             ports: vec![("tls", Port::tcp(links, zone.name(), door.listen)?)],
+            condition: None,
         })
     }
 
@@ -94,6 +103,7 @@ impl Files {
                 .unwrap_or_default(),
             relay_port: Some(door.relay_port),
             ports,
+            condition: None,
         })
     }
 
@@ -125,6 +135,10 @@ pub(crate) async fn open(
     )
     .await?;
     let mut serving = Serving::default();
+    if let Some(port) = files.condition.take() {
+        let gate = Arc::clone(&means.gate);
+        serving.add(condition::serve(port, gate, means.closing.clone()));
+    }
     match zone {
         DoorZone::Mail => {
             let door = settings.doors.mail.as_ref().ok_or_else(|| closed(zone))?;
@@ -271,7 +285,10 @@ fn mail_settings(settings: &Settings, door: &MailDoor, smtp: bool) -> mail::Sett
             .collect(),
         limits: mail::Limits {
             message_bytes: usize::try_from(settings.limits.message_bytes).unwrap_or(usize::MAX),
-            submit: Duration::from_secs(120),
+            // Two readings, and what core needs. A mail client waits ten minutes
+            // (RFC 5321 section 4.5.3.2.6).
+            submit: Duration::from_secs(60)
+                + Duration::from_secs(u64::from(settings.limits.reading_s)).saturating_mul(2),
             ..mail::Limits::default()
         },
     }

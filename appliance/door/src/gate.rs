@@ -6,7 +6,12 @@
 //!          bytes + ticket ─Read→ reader ─Submit{ticket}→ core ─reply→ reader ─reply→ here
 //! ```
 //! The evidence of the peer goes to core alone; what a reader says of it counts for nothing.
+//!
+//! A reader that dies takes with it all that was on its way to it. Who of them
+//! was the cause shows when each is read again, alone: what the reader then
+//! dies on is set aside.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,14 +20,14 @@ use chancery_message::{Inbound, PeerEvidence, Ticket};
 use chancery_pipeline::ports::{
     Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
 };
-use chancery_pipeline::protocol::{CoreToDoor, DoorToCore, Read, ReplyHead};
+use chancery_pipeline::protocol::{Condition, CoreToDoor, DoorToCore, Read, ReplyHead};
+use tokio::sync::RwLock;
 
 /// How long a door waits for core or its reader to come back before it answers "busy".
 const RETURN: Duration = Duration::from_secs(10);
-/// How long one attempt of a reader may take.
-const READING: Duration = Duration::from_secs(60);
-/// How often a message may take its reader down before it is set aside.
-const READER_DEATHS: u32 = 2;
+/// How long a door waits for the reader's successor: longer than the
+/// supervisor's longest pause, or a message could kill readers for ever.
+const SUCCESSOR: Duration = Duration::from_secs(30);
 /// Replies up to this size are relayed in one piece.
 const WHOLE: u64 = 1024 * 1024;
 
@@ -31,11 +36,31 @@ const WHOLE: u64 = 1024 * 1024;
 pub(crate) struct DoorGate {
     core: Client,
     reader: Client,
+    /// Shared by messages that are read for the first time; held alone by one
+    /// that is read again.
+    turn: Arc<RwLock<()>>,
+    /// How long a reader may take with all that waits before it.
+    patience: Duration,
+}
+
+/// What became of one try to have a message read.
+enum Try {
+    Answered(Reply),
+    /// The reader died, or gave this message up.
+    Died,
+    /// It does not answer, or there is none.
+    Busy,
 }
 
 impl DoorGate {
-    pub(crate) const fn new(core: Client, reader: Client) -> Self {
-        Self { core, reader }
+    /// `reading` is how long a reader may take for one message.
+    pub(crate) fn new(core: Client, reader: Client, reading: Duration) -> Self {
+        Self {
+            core,
+            reader,
+            turn: Arc::default(),
+            patience: reading.saturating_mul(2) + RETURN,
+        }
     }
 
     async fn submit_bytes(&self, inbound: Inbound, raw: Bytes) -> Result<Reply, GateError> {
@@ -44,20 +69,35 @@ impl DoorGate {
             Held::Answered(reply) => return Ok(reply),
         };
         let read = Read { ticket, inbound };
-        for attempt in 1..=READER_DEATHS {
-            match self.read(&read, raw.clone()).await {
-                Ok(reply) => return Ok(reply),
-                Err(Error::Gone | Error::Reset(_) | Error::Stopped | Error::Deadline(_)) => {
-                    tracing::warn!(attempt, "the reader died on a message");
-                }
-                Err(Error::NotConnected(_)) => return Err(GateError::Busy),
-                Err(error) => {
-                    tracing::error!(%error, "the reader cannot be asked");
-                    return Err(GateError::Busy);
-                }
+        let first = {
+            let _among_others = self.turn.read().await;
+            self.try_read(&read, raw.clone(), RETURN).await
+        };
+        match first {
+            Try::Answered(reply) => return Ok(reply),
+            Try::Busy => return Err(GateError::Busy),
+            Try::Died => tracing::warn!("a reader died: its message is read again, alone"),
+        }
+        let again = {
+            let _alone = self.turn.write().await;
+            self.try_read(&read, raw, SUCCESSOR).await
+        };
+        match again {
+            Try::Answered(reply) => Ok(reply),
+            Try::Busy => Err(GateError::Busy),
+            Try::Died => self.abandon(ticket).await,
+        }
+    }
+
+    async fn try_read(&self, read: &Read, raw: Bytes, back: Duration) -> Try {
+        match self.read(read, raw, back).await {
+            Ok(reply) => Try::Answered(reply),
+            Err(Error::Gone | Error::Reset(_) | Error::Stopped) => Try::Died,
+            Err(error) => {
+                tracing::error!(%error, "the reader cannot be asked");
+                Try::Busy
             }
         }
-        self.abandon(ticket).await
     }
 
     /// Core holds the bytes, or answers at once.
@@ -77,20 +117,25 @@ impl DoorGate {
         }
     }
 
-    async fn read(&self, read: &Read, raw: Bytes) -> Result<Reply, Error> {
-        let mut exchange = self.reader.open(read, RETURN).await?;
+    async fn read(&self, read: &Read, raw: Bytes, back: Duration) -> Result<Reply, Error> {
+        let mut exchange = self.reader.open(read, back).await?;
         send_all(&mut exchange, raw).await?;
         let Exchange { send, mut receive } = exchange;
         send.finish()?;
-        let head = tokio::time::timeout(READING, receive.header::<ReplyHead>())
+        let head = tokio::time::timeout(self.patience, receive.header::<ReplyHead>())
             .await
-            .map_err(|_| Error::Deadline(READING))??;
+            .map_err(|_| Error::Deadline(self.patience))??;
         relay(head, receive).await.map_err(|_| Error::Gone)
     }
 
     async fn abandon(&self, ticket: Ticket) -> Result<Reply, GateError> {
-        tracing::error!("a message took its reader down {READER_DEATHS} times: set aside");
+        tracing::error!("a message took its reader down twice: set aside");
         self.ask_core(&DoorToCore::Abandon(ticket)).await
+    }
+
+    /// How the node fares.
+    pub(crate) async fn condition(&self, form: Condition) -> Result<Reply, GateError> {
+        self.ask_core(&DoorToCore::Condition(form)).await
     }
 
     /// A request to core without a body, answered with a reply.
@@ -139,7 +184,13 @@ enum Held {
 
 impl Gate for DoorGate {
     fn submit(&self, inbound: Inbound, raw: Bytes) -> BoxFuture<'_, Result<Reply, GateError>> {
-        Box::pin(self.submit_bytes(inbound, raw))
+        let gate = self.clone();
+        Box::pin(async move {
+            // A task of its own: a peer that goes away, or whose patience ends,
+            // must not keep a message that kills readers from being set aside.
+            let submitted = tokio::spawn(async move { gate.submit_bytes(inbound, raw).await });
+            submitted.await.unwrap_or(Err(GateError::Busy))
+        })
     }
 
     fn upload<'a>(

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod channels;
+mod condition;
 mod gate;
 mod listen;
 mod outbound;
@@ -20,6 +21,8 @@ use std::process::ExitCode;
 
 use chancery_hsm_api::DoorZone;
 use clap::Parser;
+
+pub use start::Inside;
 
 /// Talks to strangers. Started by `chancery run` or by systemd, never by hand.
 #[derive(Debug, Parser)]
@@ -36,6 +39,13 @@ struct Args {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
+    main_with(|_| ())
+}
+
+/// The same, for a program that does something besides when it begins to
+/// serve, sandboxed: the tests' own.
+#[must_use]
+pub fn main_with(begins: impl FnOnce(&Inside<'_>)) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => error.exit(),
@@ -43,7 +53,7 @@ pub fn main() -> ExitCode {
     chancery_machine::start_log(
         &std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()),
     );
-    match start::run(&args.config, args.zone) {
+    match start::run(&args.config, args.zone, begins) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, zone = %args.zone, "the door cannot go on");

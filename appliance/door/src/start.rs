@@ -26,13 +26,31 @@ pub(crate) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Fail
     move |error| Failure(format!("{what}: {error}"))
 }
 
+/// What a door has when it begins to serve: where another program made of this
+/// library may look in (the tests' own; the shipped one does not).
+#[allow(missing_debug_implementations, reason = "it is looked through, not at")]
+pub struct Inside<'a> {
+    /// Its zone.
+    pub zone: DoorZone,
+    /// The node's settings.
+    pub settings: &'a Settings,
+    /// Its sockets.
+    pub links: &'a Links,
+    /// Its way to the custodian.
+    pub custody: &'a CustodyClient,
+}
+
 /// How long a signature of the token may take.
 const SIGNATURE: Duration = Duration::from_secs(5);
 /// How long requests under way may take when the door closes.
 const CLOSING: Duration = Duration::from_secs(8);
 
 /// Opens the door and serves until it is stopped.
-pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
+pub(crate) fn run(
+    config: &Path,
+    zone: DoorZone,
+    begins: impl FnOnce(&Inside<'_>),
+) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
     let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
     let files = Files::open(&settings, zone, &links)?;
@@ -64,7 +82,7 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(failed("the runtime"))?;
-    let done = runtime.block_on(serve(&settings, zone, &links, files));
+    let done = runtime.block_on(serve(&settings, zone, &links, files, begins));
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
 }
@@ -74,6 +92,7 @@ async fn serve(
     zone: DoorZone,
     links: &Links,
     files: Files,
+    begins: impl FnOnce(&Inside<'_>),
 ) -> Result<(), Failure> {
     let tag = |name: String| Tag::new(name).map_err(failed("a link's name"));
     let core = links.client(tag(format!("core.door-{zone}"))?, Limits::default());
@@ -90,9 +109,18 @@ async fn serve(
     let custody = Arc::new(CustodyClient::new(move |request| {
         custodian.roundtrip(request, SIGNATURE)
     }));
+    tokio::task::block_in_place(|| {
+        begins(&Inside {
+            zone,
+            settings,
+            links,
+            custody: custody.as_ref(),
+        });
+    });
+    let reading = Duration::from_secs(u64::from(settings.limits.reading_s));
     let (close, closing) = watch::channel(false);
     let means = Means {
-        gate: Arc::new(DoorGate::new(core, reader)),
+        gate: Arc::new(DoorGate::new(core, reader, reading)),
         custody,
         closing,
     };

@@ -90,6 +90,14 @@ impl Channel {
         })
     }
 
+    /// The way to the custodian, which the mail reader alone has.
+    pub(crate) const fn custody(&self) -> Option<&CustodyClient> {
+        match self {
+            Self::Mail(mail, _) => Some(&mail.custody),
+            Self::Siena(_) | Self::Rest(_) => None,
+        }
+    }
+
     /// The answer to a message that could not be judged now.
     pub(crate) fn not_now(&self) -> ReplyHead {
         ReplyHead {

@@ -4,21 +4,25 @@
 //! nothing else: no network, no files, no database, no exec, no socket of its
 //! own making. The mail reader may ask the custodian to decrypt; what it says of
 //! a message counts as a stranger's words under the door's evidence. A message
-//! that kills it twice is set aside by the door.
+//! that kills it twice, or that it reads for too long twice, is set aside by the door.
 //!
 //! STANDARDS: RFC 5322, 2045 to 2049, 3156, 9580, 9788 (mail); RFC 8259 (JSON);
 //! XML 1.0 without DTD.
 #![forbid(unsafe_code)]
 
+mod besides;
 mod channels;
 mod senders;
 mod serve;
 mod start;
+mod watch;
 
 use std::process::ExitCode;
 
 use chancery_hsm_api::DoorZone;
 use clap::Parser;
+
+pub use besides::{Besides, Inside, Nothing};
 
 /// Reads what strangers sent. Started by `chancery run` or by systemd, never by hand.
 #[derive(Debug, Parser)]
@@ -35,6 +39,12 @@ struct Args {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
+    main_with(&Nothing)
+}
+
+/// The same, for a program that does something besides: the tests' own.
+#[must_use]
+pub fn main_with(besides: &impl Besides) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => error.exit(),
@@ -42,7 +52,7 @@ pub fn main() -> ExitCode {
     chancery_machine::start_log(
         &std::env::var("CHANCERY_LOG").unwrap_or_else(|_| "info".to_owned()),
     );
-    match start::run(&args.config, args.zone) {
+    match start::run(&args.config, args.zone, besides) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, zone = %args.zone, "the reader cannot go on");

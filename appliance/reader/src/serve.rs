@@ -10,33 +10,48 @@ use chancery_ipc::{
 use chancery_message::Parsed;
 use chancery_pipeline::protocol::{Read, ReaderToCore, ReplyHead};
 
+use crate::besides::Besides;
 use crate::channels::Channel;
+use crate::watch::Watch;
 
 /// How long a reader waits for core to come back.
 const RETURN: Duration = Duration::from_secs(10);
 /// The largest reply that is relayed (submissions are answered with small ones).
 const REPLY: usize = 4 * 1024 * 1024;
 
+/// What a reader reads with.
+pub(crate) struct Reading<'a, B> {
+    pub(crate) core: &'a Client,
+    pub(crate) channel: &'a Channel,
+    pub(crate) watch: &'a Watch,
+    pub(crate) besides: &'a B,
+}
+
 /// Serves the door for ever.
-pub(crate) async fn serve(
+pub(crate) async fn serve<B: Besides>(
     links: &Links,
     door: &Tag,
-    core: &Client,
-    channel: &Channel,
+    reading: &Reading<'_, B>,
 ) -> std::io::Result<()> {
     loop {
         let stream = links.accept(door).await?;
         let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
         while let Some(request) = incoming.next().await {
             // One after the other: nothing of one message is near another.
-            if let Err(error) = one(request, core, channel).await {
+            if let Err(error) = one(request, reading).await {
                 tracing::warn!(%error, "a message could not be handed on");
             }
         }
     }
 }
 
-async fn one(request: Incoming, core: &Client, channel: &Channel) -> Result<(), Error> {
+async fn one<B: Besides>(request: Incoming, reading: &Reading<'_, B>) -> Result<(), Error> {
+    let Reading {
+        core,
+        channel,
+        watch,
+        besides,
+    } = reading;
     let Ok(read) = request.decode::<Read>() else {
         request.refuse(ResetCode::Refused);
         return Err(Error::Decode);
@@ -46,7 +61,11 @@ async fn one(request: Incoming, core: &Client, channel: &Channel) -> Result<(), 
         mut receive,
     } = request.exchange;
     let raw = receive.collect(channel.largest()).await?;
-    let parsed = match tokio::task::block_in_place(|| channel.read(&read.inbound, &raw)) {
+    let read_it = || {
+        besides.reads(&raw);
+        channel.read(&read.inbound, &raw)
+    };
+    let parsed = match tokio::task::block_in_place(|| watch.over(read_it)) {
         Ok(parsed) => parsed,
         Err(why) => {
             // Not judged: the peer hears that it may try again, nothing changes.

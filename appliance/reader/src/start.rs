@@ -10,8 +10,10 @@ use chancery_sandbox::{Grants, Profile};
 use chancery_settings::Settings;
 use tracing::info;
 
+use crate::besides::{Besides, Inside};
 use crate::channels::{Channel, Files};
 use crate::serve;
+use crate::watch::Watch;
 
 /// Why a reader does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +26,7 @@ pub(crate) fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Fail
 }
 
 /// Reads until it is stopped.
-pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
+pub(crate) fn run(config: &Path, zone: DoorZone, besides: &impl Besides) -> Result<(), Failure> {
     let settings = Settings::load(config).map_err(failed("the settings"))?;
     schemes(&settings)?;
     let links = Links::from_process(&settings.node.run).map_err(failed("the links"))?;
@@ -41,12 +43,14 @@ pub(crate) fn run(config: &Path, zone: DoorZone) -> Result<(), Failure> {
         .map_err(failed("the sandbox"))?;
     info!(%report, %zone, "sandboxed");
     links.start().map_err(failed("the links"))?;
+    let longest = Duration::from_secs(u64::from(settings.limits.reading_s));
+    let watch = Watch::start(longest).map_err(failed("the watch"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(failed("the runtime"))?;
-    let done = runtime.block_on(read(&links, zone, &settings, files));
+    let done = runtime.block_on(read(&links, zone, &settings, files, &watch, besides));
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
 }
@@ -69,11 +73,21 @@ async fn read(
     zone: DoorZone,
     settings: &Settings,
     files: Files,
+    watch: &Watch,
+    besides: &impl Besides,
 ) -> Result<(), Failure> {
     let tag = |name: String| Tag::new(name).map_err(failed("a link's name"));
     let core = links.client(tag(format!("core.reader-{zone}"))?, Limits::default());
     let door = tag(format!("reader-{zone}.door-{zone}"))?;
     let channel = Channel::new(zone, settings, &files, links, &core)?;
+    tokio::task::block_in_place(|| {
+        besides.begins(&Inside {
+            zone,
+            settings,
+            links,
+            custody: channel.custody(),
+        });
+    });
     links
         .ready()
         .map_err(failed("saying that the reader is ready"))?;
@@ -83,8 +97,14 @@ async fn read(
         // A reader has nothing to read again: only a stop ends it.
         while commands.next().await != Command::Stop {}
     };
+    let reading = serve::Reading {
+        core: &core,
+        channel: &channel,
+        watch,
+        besides,
+    };
     tokio::select! {
-        ended = serve::serve(links, &door, &core, &channel) => ended.map_err(failed("the door's link")),
+        ended = serve::serve(links, &door, &reading) => ended.map_err(failed("the door's link")),
         () = stopped => Ok(()),
     }
 }

@@ -224,7 +224,7 @@ impl Default for Limits {
             message_bytes: 50 * 1024 * 1024,
             attachment_bytes: 1024 * 1024 * 1024,
             upload_hours: 24,
-            reading_s: 60,
+            reading_s: 30,
             connections: 512,
             connections_per_peer: 32,
             requests_per_minute: 1200,

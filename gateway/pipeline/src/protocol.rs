@@ -32,6 +32,17 @@ pub enum DoorToCore {
     },
     /// A refusal at the door, for the record. Answered with [`CoreToDoor::Noted`].
     Refused(DoorRefusal),
+    /// How the node fares, for who operates it. Answered with a reply.
+    Condition(Condition),
+}
+
+/// In which form the node's condition is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Condition {
+    /// JSON, with status 503 where something does not work.
+    Health,
+    /// Prometheus' text.
+    Metrics,
 }
 
 /// Core's answers to a door.

@@ -123,6 +123,12 @@ pub(crate) fn open(db: &mut Db, limit: u32) -> Done<Vec<CaseRow>> {
         .collect()
 }
 
+pub(crate) fn count_open(db: &mut Db) -> Done<u64> {
+    let query = table::table.filter(sql::<Bool>("state = 'open'")).count();
+    let count = each!(db, c => query.get_result::<i64>(c))?;
+    column::count(count, "case.state")
+}
+
 pub(crate) fn of_delivery(db: &mut Db, delivery: &DeliveryId) -> Done<Option<CaseRow>> {
     let query = table::table
         .filter(table::delivery.eq(delivery.as_bytes().as_slice()))

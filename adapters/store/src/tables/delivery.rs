@@ -216,6 +216,18 @@ pub(crate) fn since(
     rows(each!(db, c => query.load::<Got>(c))?)
 }
 
+pub(crate) fn count_in_state(db: &mut Db, state: DeliveryState) -> Done<(u64, Option<Timestamp>)> {
+    use diesel::dsl::{count_star, min};
+    let query = table::table
+        .filter(table::state.eq(state.word()))
+        .select((count_star(), min(table::created_at)));
+    let (count, oldest) = each!(db, c => query.first::<(i64, Option<i64>)>(c))?;
+    Ok((
+        column::count(count, "delivery.state")?,
+        column::time_or_none(oldest),
+    ))
+}
+
 fn rows(got: Vec<Got>) -> Done<Vec<DeliveryRow>> {
     got.into_iter().map(DeliveryRow::try_from).collect()
 }

@@ -290,6 +290,15 @@ pub trait Ledger: Send + Sync {
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, LedgerError>;
 
+    /// How many deliveries are in that state, and since when the oldest exists.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    fn count_in_state(
+        &self,
+        state: crate::rows::DeliveryState,
+    ) -> Result<(u64, Option<Timestamp>), LedgerError>;
+
     /// A sealed stream.
     ///
     /// # Errors
@@ -336,6 +345,12 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// See [`LedgerError`].
     fn open_cases(&self, limit: u32) -> Result<Vec<CaseRow>, LedgerError>;
+
+    /// How many cases are open.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    fn count_open_cases(&self) -> Result<u64, LedgerError>;
 
     /// The case of a delivery that was opened last.
     ///

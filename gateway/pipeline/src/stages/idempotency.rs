@@ -7,14 +7,26 @@ use chancery_message::{Inbound, MessageId, ParticipantId, Submission, Timestamp}
 
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
-use crate::ports::Write;
+use crate::ports::{Step, Write};
 use crate::rows::IdempotencyRow;
 use crate::rules::Sender;
 
 /// How long a peer's own key is remembered.
-const KEY_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How long a sender's own message id is remembered: longer than any replay is worth.
 const ID_LIFETIME: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// Forgets what has expired, so that a key may be used anew.
+///
+/// # Errors
+/// [`StageError`] when the ledger fails.
+pub fn forget(gateway: &Gateway) -> Result<(), StageError> {
+    gateway.ledger.commit(Step {
+        writes: vec![Write::ForgetIdempotency(gateway.now())],
+        ..Step::default()
+    })?;
+    Ok(())
+}
 
 /// What makes a request the same as one before.
 #[derive(Debug)]

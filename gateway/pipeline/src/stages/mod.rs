@@ -8,7 +8,7 @@ pub mod consent;
 mod draft;
 pub mod forward;
 pub mod history;
-mod idempotency;
+pub mod idempotency;
 pub mod label;
 pub mod opened;
 pub mod orders;
