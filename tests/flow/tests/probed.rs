@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "helpers of tests: what fails fails the test"
 )]
 
