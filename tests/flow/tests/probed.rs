@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use chancery_probes::{ABORT, LOOP, MARK, told, tries};
 use chancery_settings::Settings;
-use chancery_world::{Node, chancery, programs};
+use chancery_world::{Node, Setup, chancery, programs};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The programs of a node whose doors and readers are the probing ones.
 fn probing(node: &Node) -> PathBuf {
@@ -37,16 +37,17 @@ fn probing(node: &Node) -> PathBuf {
     folder
 }
 
-/// A node with all doors, LMTP on a Unix socket, and little patience.
-fn node() -> Node {
-    let node = Node::with_zones("mail,siena,rest");
+/// A node with all doors, LMTP on a Unix socket in that folder, and little patience.
+fn node() -> (Node, TempDir) {
+    let lmtp = tempfile::tempdir().unwrap();
+    let mut setup = Setup::with(&["mail", "siena", "rest"]);
+    setup.lmtp = Some(format!("unix:{}", lmtp.path().join("lmtp.sock").display()));
+    let node = Node::new(&setup);
     node.enroll("csirt-alpha", "rest");
     node.enroll("cert-eu", "rest");
     node.enroll("europol-ec3", "siena");
-    let socket = node.path("lmtp.sock").display().to_string();
-    node.set("doors.mail", "lmtp", &format!("\"unix:{socket}\""));
     node.set("limits", "reading_s", "2");
-    node
+    (node, lmtp)
 }
 
 fn settings(node: &Node) -> Settings {
@@ -67,7 +68,7 @@ fn outcomes(node: &Node) -> Outcomes {
 
 #[test]
 fn from_inside_nothing_is_reached() {
-    let mut node = node();
+    let (mut node, _lmtp) = node();
     let programs = probing(&node);
     node.start_from(&programs);
     let settings = settings(&node);
@@ -224,16 +225,8 @@ fn send(node: &Node, subject: &str) -> Value {
         .unwrap_or_else(|_| panic!("{}: {}", chancery_world::told(&output), node.last_lines()))
 }
 
-/// A SIENA-style message, sent with curl; the answer.
+/// A SIENA-style message; the answer.
 fn send_siena(node: &Node, subject: &str) -> String {
-    let profile = std::fs::read_to_string(node.path("europol-ec3/europol-ec3-siena.toml")).unwrap();
-    let url = profile
-        .lines()
-        .find_map(|line| line.strip_prefix("url = \""))
-        .unwrap()
-        .trim_end_matches('"')
-        .to_owned();
-    let folder = node.path("europol-ec3");
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<message xmlns=\"urn:chancery:siena-style:1\" version=\"1\">\
          <kind>information</kind><caseReference>CASE-1</caseReference>\
@@ -242,25 +235,12 @@ fn send_siena(node: &Node, subject: &str) -> String {
          <recipients><recipient role=\"to\">cert-eu</recipient></recipients>\
          <subject>{subject}</subject><text>text</text></message>\n"
     );
-    let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--max-time", "110", "--cert"])
-        .arg(folder.join("europol-ec3-siena.pem"))
-        .arg("--key")
-        .arg(folder.join("europol-ec3-siena.key"))
-        .arg("--cacert")
-        .arg(folder.join("ca.pem"))
-        .args(["--header", "content-type: application/xml", "--data-binary"])
-        .arg(document)
-        .arg(format!("{url}/messages"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", chancery_world::told(&output));
-    String::from_utf8(output.stdout).unwrap()
+    node.siena("europol-ec3").send(&document, None).body
 }
 
 /// A mail by LMTP over the Unix socket; the answer to its data.
-fn send_mail(node: &Node, subject: &str) -> String {
-    let stream = UnixStream::connect(node.path("lmtp.sock")).unwrap();
+fn send_mail(lmtp: &Path, subject: &str) -> String {
+    let stream = UnixStream::connect(lmtp.join("lmtp.sock")).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(110)))
         .unwrap();
@@ -293,7 +273,7 @@ fn send_mail(node: &Node, subject: &str) -> String {
 
 #[test]
 fn what_kills_or_holds_up_its_reader_is_set_aside_while_others_flow() {
-    let mut node = node();
+    let (mut node, lmtp) = node();
     let programs = probing(&node);
     node.start_from(&programs);
     let (abort, forever) = (
@@ -301,7 +281,7 @@ fn what_kills_or_holds_up_its_reader_is_set_aside_while_others_flow() {
         String::from_utf8(LOOP.to_vec()).unwrap(),
     );
     // All at once, through every channel, with others among them.
-    let node = &node;
+    let (node, lmtp) = (&node, lmtp.path());
     let (kept, flowed) = std::thread::scope(|scope| {
         let mut kept = Vec::new();
         for mark in [&abort, &forever] {
@@ -316,7 +296,7 @@ fn what_kills_or_holds_up_its_reader_is_set_aside_while_others_flow() {
                 "siena"
             }));
             kept.push(scope.spawn(move || {
-                let answer = send_mail(node, mark);
+                let answer = send_mail(lmtp, mark);
                 assert!(answer.starts_with("250"), "{answer}");
                 "mail"
             }));

@@ -145,6 +145,26 @@ impl Node {
         ]);
     }
 
+    /// Sets an option of the settings (its value as TOML), before the start.
+    pub fn set(&self, section: &str, option: &str, value: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let head = format!("[{section}]");
+        let bare = |line: &str| line.trim_start_matches('#').to_owned();
+        let at = lines.iter().position(|line| bare(line) == head).unwrap();
+        lines[at] = head;
+        let found = lines
+            .iter()
+            .enumerate()
+            .skip(at + 1)
+            .take_while(|(_, line)| !bare(line).starts_with('['))
+            .find(|(_, line)| bare(line).starts_with(&format!("{option} = ")))
+            .map(|(at, _)| at);
+        let found = found.unwrap_or_else(|| panic!("{section}.{option} is no option"));
+        lines[found] = format!("{option} = {value}");
+        std::fs::write(self.config(), lines.join("\n") + "\n").unwrap();
+    }
+
     fn participant(&self, arguments: &[&str]) -> String {
         let config = self.config();
         let mut all = vec!["participant", "--config", &config];
@@ -201,14 +221,16 @@ impl Node {
 impl Node {
     /// Starts the daemons and waits until all serve.
     pub fn start(&mut self) {
+        self.start_from(&programs());
+    }
+
+    /// The same with the daemons' programs in that folder.
+    pub fn start_from(&mut self, folder: &Path) {
         let mut child = Command::new(programs().join("chancery"))
-            .args([
-                "--json",
-                "run",
-                "--until-input-ends",
-                "--config",
-                &self.config(),
-            ])
+            .args(["--json", "run", "--until-input-ends", "--config"])
+            .arg(self.config())
+            .arg("--programs")
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -281,15 +303,19 @@ impl Node {
 
     /// Kills a daemon at once; the id of the process that it was.
     pub fn kill_only(&self, name: &str) -> u32 {
-        let pid = {
-            let seen = self.running().seen.0.lock().unwrap();
-            *seen
-                .pids
-                .get(name)
-                .unwrap_or_else(|| panic!("{name} does not run"))
-        };
+        let pid = self.pid(name);
         signal(pid, rustix::process::Signal::KILL);
         pid
+    }
+
+    /// Lets a daemon stand still, as one that hangs would.
+    pub fn freeze(&self, name: &str) {
+        signal(self.pid(name), rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, name: &str) {
+        signal(self.pid(name), rustix::process::Signal::CONT);
     }
 
     /// Waits until every daemon serves, this one as another process than `dead`.
