@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a test may end where it fails; its seed is for people"
 )]
@@ -67,10 +69,9 @@ const fn way(number: usize) -> Way {
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .map_or(default, |text| text.parse().expect("a number"))
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}: a number")))
 }
 
 impl Run {
@@ -262,9 +263,9 @@ impl Run {
 
 #[test]
 fn what_was_acknowledged_arrives_once_though_every_daemon_is_killed() {
-    let seed = setting("CHANCERY_KILLS_SEED", rand::random());
-    let messages = setting("CHANCERY_KILLS_MESSAGES", 200) as usize;
-    let rounds = setting("CHANCERY_KILLS_ROUNDS", 1) as usize;
+    let seed = setting("CHANCERY_KILLS_SEED").unwrap_or_else(rand::random::<u64>);
+    let messages = setting("CHANCERY_KILLS_MESSAGES").unwrap_or(200);
+    let rounds = setting("CHANCERY_KILLS_ROUNDS").unwrap_or(1);
     println!("CHANCERY_KILLS_SEED={seed}");
     let run = Run {
         world: World::start(Setup::default()),
@@ -301,7 +302,7 @@ fn judge(run: &Run) {
         }
         let id = id.as_deref().expect("REST tells an id");
         let ended = until_some("a mail to be sent", || {
-            let state = mail_state(node.user("cert-eu", &["status", id], ""));
+            let state = mail_state(&node.user("cert-eu", &["status", id], ""));
             (state != "queued" && state != "opened" && state != "deferred").then_some(state)
         });
         match ended.as_str() {
@@ -359,7 +360,7 @@ fn judge(run: &Run) {
     let _log = node.sound_log();
 }
 
-fn mail_state(status: Value) -> String {
+fn mail_state(status: &Value) -> String {
     status["recipients"][0]["state"]
         .as_str()
         .unwrap_or_default()

@@ -31,9 +31,9 @@ impl Own {
         file
     }
 
-    /// Certificate and key, PEM.
+    /// Key and certificate, PEM.
     pub(crate) fn pem(&self) -> String {
-        self.certificate.pem() + &self.key.serialize_pem()
+        self.key.serialize_pem() + &self.certificate.pem()
     }
 
     /// For a TLS library.

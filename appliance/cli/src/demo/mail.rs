@@ -43,7 +43,7 @@ impl Gpg {
             home: home.to_owned(),
             address: address.to_owned(),
         };
-        let user = format!("EEAS INTCEN <{address}>");
+        let user = format!("Partner <{address}>");
         gpg.run(
             &[
                 "--passphrase",
@@ -57,6 +57,11 @@ impl Gpg {
             b"",
         )?;
         Ok(gpg)
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Its certificate, ASCII-armored.

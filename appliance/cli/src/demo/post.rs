@@ -14,7 +14,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::stories::{Expect, People, Story};
-use super::world::{DOMAIN, MAIL, World};
+use super::world::{DOMAIN, World};
 use super::{far, mail};
 use crate::failure::{Failure, failed};
 use crate::officers::text;
@@ -155,12 +155,13 @@ async fn send_mail(
         subject,
         &body.replace('\n', "\r\n"),
     );
-    let sealed = correspondent.gpg.seal(&correspondent.gateway_key, &inner)?;
+    let gpg = correspondent.gpg(story.from)?;
+    let sealed = gpg.seal(&correspondent.gateway_key, &inner)?;
     let to = format!("{}@{DOMAIN}", story.to);
     let now = SystemClock.now();
     // Not the canary: what travels outside may be seen by all.
     let id = format!("m{}", now.as_micros());
-    let outer = mail::outer(MAIL.1, &to, &id, &rfc5322(now.as_micros())?, &sealed);
+    let outer = mail::outer(gpg.address(), &to, &id, &rfc5322(now.as_micros())?, &sealed);
     debug_assert!(
         !outer
             .windows(canary.len())
@@ -168,7 +169,7 @@ async fn send_mail(
     );
     correspondent
         .relay
-        .send(world.smtp, MAIL.1, &to, outer)
+        .send(world.smtp, gpg.address(), &to, outer)
         .await?;
     let mut found = None;
     loop {
@@ -273,7 +274,7 @@ async fn receive(
             if let Some(mail) = correspondent.relay.next(PATIENCE).await {
                 let armored = mail::armored(&mail)
                     .ok_or_else(|| Failure::new("the mail that arrived is not PGP/MIME"))?;
-                let (opened, good) = correspondent.gpg.open(&armored)?;
+                let (opened, good) = correspondent.gpg(story.to)?.open(&armored)?;
                 told.signature_good = Some(good);
                 told.arrived = opened
                     .windows(canary.len())

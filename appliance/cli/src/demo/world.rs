@@ -27,8 +27,12 @@ const REST: [&str; 5] = [
     "vendor-bastion",
 ];
 const SIENA: [&str; 2] = ["europol-ec3", "spoc-fra"];
-/// Who writes mail, and from where.
-pub(super) const MAIL: (&str, &str) = ("eeas-intcen", "intcen@eeas.example");
+/// Who writes mail, and from where. The first is reached by mail; the other
+/// writes mail too, and is reached by REST.
+const WRITERS: [(&str, &str); 2] = [
+    ("eeas-intcen", "intcen@eeas.example"),
+    ("cert-eu", "exchange@cert-eu.example"),
+];
 /// The gateway's mail domain.
 pub(super) const DOMAIN: &str = "gateway.example.eu";
 
@@ -38,7 +42,7 @@ pub(super) struct World {
     pub(super) places: Places,
     pub(super) node: Node,
     pub(super) smtp: SocketAddr,
-    pub(super) mail: Option<Correspondent>,
+    pub(super) mail: Option<Correspondence>,
     clients: BTreeMap<String, Client>,
     canaries: Vec<String>,
     /// Opened keys: each is kept under a passphrase that costs time on purpose.
@@ -46,11 +50,20 @@ pub(super) struct World {
     pub(super) next_record: u64,
 }
 
-/// The participant who writes mail: its keys, and the server that takes its mail.
-pub(super) struct Correspondent {
-    pub(super) gpg: Gpg,
+/// The participants who write mail: their keys, and the server that takes their mail.
+pub(super) struct Correspondence {
+    writers: BTreeMap<&'static str, Gpg>,
     pub(super) relay: Relay,
     pub(super) gateway_key: String,
+}
+
+impl Correspondence {
+    /// A participant's keys.
+    pub(super) fn gpg(&self, id: &str) -> Result<&Gpg, Failure> {
+        self.writers
+            .get(id)
+            .ok_or_else(|| Failure::new(format!("the demo has no gpg of {id}")))
+    }
 }
 
 impl World {
@@ -63,10 +76,13 @@ impl World {
         log: &str,
         json: bool,
     ) -> Result<Self, Failure> {
-        let mail = zones.contains(&DoorZone::Mail);
-        let gpg = mail
-            .then(|| Gpg::make(&root.join("people/eeas-intcen/gnupg"), MAIL.1))
-            .transpose()?;
+        let mut writers = BTreeMap::new();
+        for (id, address) in WRITERS {
+            if zones.contains(&DoorZone::Mail) {
+                let home = root.join("people").join(id).join("gnupg");
+                writers.insert(id, Gpg::make(&home, address)?);
+            }
+        }
         let [rest, siena, smtp, relay] = free_ports()?;
         let step = |text: &str| {
             if !json {
@@ -114,14 +130,11 @@ impl World {
             &parsed("eu-military-staff")?,
         )?;
         let mut relay_end = None;
-        if let Some(gpg) = &gpg {
-            let participant = parsed(MAIL.0)?;
-            enroll_mail(
-                &places.config(),
-                &participant,
-                gpg.certificate()?.as_bytes(),
-                None,
-            )?;
+        for (id, gpg) in &writers {
+            let certificate = gpg.certificate()?;
+            enroll_mail(&places.config(), &parsed(id)?, certificate.as_bytes(), None)?;
+        }
+        if !writers.is_empty() {
             relay_end = Some(Relay::start(relay, &places).await?);
         }
         // The first officers' keys are still here: they sign the directory as it is now.
@@ -129,16 +142,19 @@ impl World {
         files::folder(&root.join("people/auditor"))?;
         step("daemons");
         let node = Node::start(&places.config(), &programs, log, root.join("node.log")).await?;
-        let mail = match (gpg, relay_end) {
-            (Some(gpg), Some(relay)) => {
-                let gateway_key = gpg.import(&places.dir.join("data/openpgp.pgp"))?;
-                Some(Correspondent {
-                    gpg,
+        let mail = match relay_end {
+            Some(relay) => {
+                let mut gateway_key = String::new();
+                for gpg in writers.values() {
+                    gateway_key = gpg.import(&places.dir.join("data/openpgp.pgp"))?;
+                }
+                Some(Correspondence {
+                    writers,
                     relay,
                     gateway_key,
                 })
             }
-            _ => None,
+            None => None,
         };
         let clients = profiles
             .into_iter()

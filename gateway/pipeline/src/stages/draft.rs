@@ -127,7 +127,7 @@ pub(crate) fn recipients(
     sender: &Sender,
     submission: &Submission,
     now: Timestamp,
-) -> Result<Vec<(String, ParticipantId, RecipientRole)>, Refusal> {
+) -> Result<Vec<(String, ParticipantId, RecipientRole)>, StageError> {
     let mut found: Vec<(String, ParticipantId, RecipientRole)> = Vec::new();
     for requested in &submission.recipients {
         let id = rules
@@ -137,10 +137,28 @@ pub(crate) fn recipients(
             return Err(Refusal::new(
                 RefusalKind::UnknownRecipient,
                 "a recipient is not known: ask for the list of recipients; nothing was sent to anyone",
-            ));
+            )
+            .into());
         };
         if !found.iter().any(|(_, other, _)| other == &id) {
             found.push((requested.name.clone(), id, requested.role));
+        }
+    }
+    if let Intent::Reply { to } = &submission.intent {
+        // An answer to something that the caller never had is none.
+        let answered = sources::find(gateway, sender, to)?.ok_or_else(|| {
+            Refusal::new(
+                RefusalKind::NotFound,
+                "there is no such message for you to answer",
+            )
+        })?;
+        // Where nobody is named it goes to whoever wrote.
+        if found.is_empty()
+            && let Some(id) = answered.sender
+            && id != sender.id
+            && rules.may_know(sender, &id, now)
+        {
+            found.push((id.to_string(), id, RecipientRole::To));
         }
     }
     let europol = submission
@@ -154,10 +172,7 @@ pub(crate) fn recipients(
         found.push((id.to_string(), id.clone(), RecipientRole::Copy));
     }
     if found.is_empty() {
-        return Err(Refusal::new(
-            RefusalKind::Invalid,
-            "the message names no recipient",
-        ));
+        return Err(Refusal::new(RefusalKind::Invalid, "the message names no recipient").into());
     }
     Ok(found)
 }
