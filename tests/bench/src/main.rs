@@ -15,6 +15,7 @@
     reason = "a measurement prints, and may end where it fails"
 )]
 
+mod decisions;
 mod far;
 mod flow;
 mod labels;
@@ -22,6 +23,8 @@ mod large;
 mod measure;
 mod node;
 mod pieces;
+#[path = "../../../gateway/policy/tests/common/random.rs"]
+mod random;
 
 /// What can be measured.
 struct Subject {
@@ -38,6 +41,11 @@ const SUBJECTS: &[Subject] = &[
         name: "labels",
         about: "parse and format per second for each syntax, compare per second",
         run: labels::run,
+    },
+    Subject {
+        name: "decisions",
+        about: "decisions per second as participants, MoUs and articles grow; replay",
+        run: decisions::run,
     },
     Subject {
         name: "flow",
