@@ -372,3 +372,20 @@ fn two_releasability_blocks_intersect() {
     );
     assert_eq!(read("CHE").unwrap_err().fault, Fault::Conflict);
 }
+
+/// Found by the fuzzer: what has no one form is refused or given one.
+#[test]
+fn one_meaning_has_one_form() {
+    use chancery_label::binding;
+    use chancery_label::codec::ess;
+    let kept = |name: &str| {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus");
+        std::fs::read(format!("{root}/{name}")).unwrap()
+    };
+    let bytes = kept("ess_roundtrip/categories-in-another-order");
+    let read = ess::read(&bytes).unwrap();
+    assert_eq!(ess::read(&ess::write(&read).unwrap()).as_ref(), Ok(&read));
+    let escaped = kept("binding_4778_is_judged/escaped-namespace");
+    let error = binding::canonical(std::str::from_utf8(&escaped).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("plain URI"), "{error}");
+}
