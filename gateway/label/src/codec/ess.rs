@@ -1,8 +1,6 @@
 //! ESSSecurityLabel of RFC 2634 (section 3), in DER, with the security
 //! categories of ACP 145(A): attribute flags and enumerations by tag set.
-//!
-//! This is the label alone. In S/MIME it counts only as a signed attribute
-//! (1.2.840.113549.1.9.16.2.2), after the signature was verified.
+//! In S/MIME it counts only as a verified signed attribute (1.2.840.113549.1.9.16.2.2).
 
 use std::collections::BTreeSet;
 
