@@ -16,8 +16,8 @@ use chancery_message::{
     Timestamp, UrgencyGround,
 };
 use chancery_pipeline::outcome::{
-    InboxEntry, Outcome, RecipientCard, RecipientStatus, RecipientVerdict, Refusal, RefusalKind,
-    StatusView, Verdict, Verdicts,
+    ConsentCard, InboxEntry, Outcome, RecipientCard, RecipientStatus, RecipientVerdict, Refusal,
+    RefusalKind, StatusView, Verdict, Verdicts,
 };
 use chancery_pipeline::ports::{Reply, ReplyBody};
 use chancery_pipeline::rows::DeliveryState;
@@ -171,7 +171,21 @@ fn outcomes() -> Vec<(Outcome, u16, &'static str)> {
         delivery: delivery(),
         at: at(),
     };
+    let asked = ConsentCard {
+        request: "ab".repeat(32),
+        message: message(),
+        recipient: "europol-ec3".parse().unwrap(),
+        level: Level::Restricted,
+        asked_at: at(),
+        answer_by: at(),
+    };
+    let consented = Outcome::Consented {
+        request: asked.clone(),
+        granted: true,
+    };
     vec![
+        (Outcome::Consents(vec![asked]), 200, "consents"),
+        (consented, 200, "consented"),
         (Outcome::Accepted(verdicts("2026/17")), 202, "verdicts"),
         (Outcome::Checked(verdicts("2026/17")), 200, "verdicts"),
         (quarantined, 202, "quarantined"),

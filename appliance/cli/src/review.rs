@@ -39,6 +39,27 @@ enum Command {
         /// The case.
         case: String,
     },
+    /// Takes a case up for an hour, so that two officers do not do the same work.
+    Claim {
+        /// The case.
+        case: String,
+    },
+    /// Gives it back.
+    Unclaim {
+        /// The case.
+        case: String,
+    },
+    /// Records the originator's consent that came on paper: two officers do.
+    Paper {
+        /// The case.
+        case: String,
+        /// The paper's reference.
+        #[arg(long, value_name = "TEXT")]
+        reference: String,
+        /// The paper refuses: one officer is enough.
+        #[arg(long)]
+        refused: bool,
+    },
     /// Gives a message in quarantine its label; it is then decided like any other.
     Label {
         /// The message.
@@ -70,6 +91,19 @@ async fn carry_out(officer: &Officer, command: &Command, json: bool) -> Result<(
         }
         Command::Approve { case } => vote(officer, case, Vote::Approve).await?,
         Command::Refuse { case } => vote(officer, case, Vote::Refuse).await?,
+        Command::Claim { case } => {
+            let request = Request::Claim { case: case.clone() };
+            values(&officer.order(request).await?)?
+        }
+        Command::Unclaim { case } => {
+            let request = Request::Unclaim { case: case.clone() };
+            values(&officer.order(request).await?)?
+        }
+        Command::Paper {
+            case,
+            reference,
+            refused,
+        } => paper(officer, case, reference, !refused).await?,
         Command::Label { message, label } => give_label(officer, message, label).await?,
         Command::Reject { message } => {
             let request = Request::Reject {
@@ -83,9 +117,19 @@ async fn carry_out(officer: &Officer, command: &Command, json: bool) -> Result<(
     }
     match command {
         Command::List if answers.is_empty() => out::line("nothing waits"),
-        Command::List | Command::Approve { .. } | Command::Refuse { .. } => {
-            answers.iter().try_for_each(card)
-        }
+        Command::Paper { .. } => answers.iter().try_for_each(|answer| {
+            let counts = answer.get("recorded").and_then(Value::as_bool) == Some(true);
+            out::line(if counts {
+                "recorded: it counts"
+            } else {
+                "kept: it counts when another officer records the same"
+            })
+        }),
+        Command::List
+        | Command::Approve { .. }
+        | Command::Refuse { .. }
+        | Command::Claim { .. }
+        | Command::Unclaim { .. } => answers.iter().try_for_each(card),
         Command::Show { .. } => answers.iter().try_for_each(content),
         Command::Label { .. } => answers.iter().try_for_each(|answer| {
             out::line(format_args!(
@@ -106,6 +150,33 @@ async fn carry_out(officer: &Officer, command: &Command, json: bool) -> Result<(
         }),
         Command::Reject { message } => out::line(format_args!("{message} is refused for good")),
     }
+}
+
+/// Signs what a paper says: message, recipient, answer and reference.
+async fn paper(
+    officer: &Officer,
+    case: &str,
+    reference: &str,
+    grant: bool,
+) -> Result<Vec<Value>, Failure> {
+    let all = cases(officer).await?;
+    let found = all
+        .iter()
+        .find(|one| text(one, "case") == case)
+        .ok_or_else(|| Failure::new("there is no such open case"))?;
+    let message = text(found, "message").parse().map_err(failed("the case"))?;
+    let recipient = text(found, "recipient")
+        .parse()
+        .map_err(failed("the case"))?;
+    let vote = if grant { Vote::Approve } else { Vote::Refuse };
+    let digest = chancery_policy::consent::paper_digest(message, &recipient, vote, reference);
+    let request = Request::ConsentPaper {
+        case: case.to_owned(),
+        grant,
+        reference: reference.to_owned(),
+        digest: hex::encode(digest),
+    };
+    values(&officer.order(request).await?)
 }
 
 /// The open cases.
@@ -170,6 +241,11 @@ fn card(card: &Value) -> Result<(), Failure> {
     if !gates.is_empty() {
         out::line(format_args!("  asked by {}", gates.join(", ")))?;
     }
+    for (key, words) in [("claimed", "taken up by"), ("asked", "consent asked of")] {
+        if !word(key).is_empty() {
+            out::line(format_args!("  {words} {}", word(key)))?;
+        }
+    }
     if !word("quarantine").is_empty() {
         out::line(format_args!("  in quarantine: {}", word("quarantine")))?;
     }
@@ -192,9 +268,47 @@ fn card(card: &Value) -> Result<(), Failure> {
     ))
 }
 
+/// Why it is held: every gate with its rules, the agreement, and what would help.
+fn explanation(why: &Value) -> Result<(), Failure> {
+    let list = |value: &Value, key: &str| -> Vec<Value> {
+        value
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    out::line(format_args!("\nAs of now: {}", text(why, "verdict")))?;
+    for gate in list(why, "gates") {
+        for rule in list(&gate, "rules") {
+            let word = |at: usize| rule.get(at).and_then(Value::as_str).unwrap_or_default();
+            out::line(format_args!(
+                "  {}  {} ({})",
+                text(&gate, "gate"),
+                word(0),
+                word(1)
+            ))?;
+        }
+    }
+    for (key, words) in [("mou", "agreement"), ("article", "against it stands")] {
+        if !text(why, key).is_empty() {
+            out::line(format_args!("  {words}: {}", text(why, key)))?;
+        }
+    }
+    for hint in list(why, "would_help") {
+        out::line(format_args!(
+            "  would help: {}",
+            hint.as_str().unwrap_or_default()
+        ))?;
+    }
+    Ok(())
+}
+
 fn content(found: &Value) -> Result<(), Failure> {
     if let Some(case) = found.get("case") {
         card(case)?;
+    }
+    if let Some(why) = found.get("explanation").filter(|why| why.is_object()) {
+        explanation(why)?;
     }
     out::line(format_args!(
         "\nSubject: {}\n\n{}",

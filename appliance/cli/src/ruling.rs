@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chancery_message::Timestamp;
 use chancery_pipeline::officers::{Request, rule};
 use chancery_pipeline::rows::DocumentKind;
 use chancery_pipeline::rulebook::{self, RuleText, Subject};
@@ -263,7 +264,9 @@ fn card(one: &Value) -> Result<(), Failure> {
         text(one, "kind"),
         text(one, "key"),
         text(one, "by"),
-        text(one, "at"),
+        one.get("at")
+            .and_then(Value::as_i64)
+            .map_or_else(String::new, |at| Timestamp::from_micros(at).to_string()),
         out::safe(text(one, "why"))
     ))
 }

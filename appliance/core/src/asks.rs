@@ -24,6 +24,8 @@ use crate::app::App;
 use crate::doors::blocking;
 use crate::replies;
 
+/// How often bytes on their way look whether they must stop.
+const STOP_LOOK: Duration = Duration::from_millis(20);
 /// Longest wait for news, seconds.
 const LONGEST_WAIT: u32 = 60;
 
@@ -162,9 +164,30 @@ async fn fetch(
     };
     let reply = replies::render(channel, &outcome, sender.private);
     drop(outcome);
-    let sent = replies::send(send, reply).await;
+    let Some(way) = way else {
+        return replies::send(send, reply).await;
+    };
+    let sent = unless_stopped(&way.watched(), replies::send(send, reply)).await;
     drop(way);
-    sent
+    // Stopped: dropped unfinished, so that the door tells its peer.
+    sent.unwrap_or(Ok(()))
+}
+
+/// Carries bytes until it is done, or none where the rules stopped it: a peer
+/// that reads slowly does not keep an officer waiting.
+async fn unless_stopped<T>(
+    watched: &chancery_pipeline::underway::Watched,
+    carrying: impl Future<Output = T>,
+) -> Option<T> {
+    let stopped = async {
+        while !watched.must_stop() {
+            tokio::time::sleep(STOP_LOOK).await;
+        }
+    };
+    tokio::select! {
+        done = carrying => Some(done),
+        () = stopped => None,
+    }
 }
 
 /// Decides, records, and gives the right to open.
@@ -252,6 +275,7 @@ async fn attachment(
         length: size,
     }))?;
     let (give, mut take) = mpsc::channel::<Bytes>(2);
+    let watched = released.way.watched();
     let reading = tokio::task::spawn_blocking(move || {
         let mut cut = false;
         released.stream(&streaming.gateway, &body, &mut |content| {
@@ -272,8 +296,20 @@ async fn attachment(
         }
         Ok::<bool, StageError>(cut)
     });
-    while let Some(chunk) = take.recv().await {
-        send.data(chunk).await?;
+    let carried = unless_stopped(&watched, async {
+        while let Some(chunk) = take.recv().await {
+            send.data(chunk).await?;
+        }
+        Ok::<(), Error>(())
+    })
+    .await;
+    // Whoever gives segments sees that nobody takes them, and ends.
+    drop(take);
+    match carried {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Err(error),
+        // Cut off because the rules changed: never shown as the whole.
+        None => return Ok(()),
     }
     match reading.await {
         Ok(Ok(false)) => send.finish(),

@@ -13,7 +13,7 @@ use chancery_mail::content::certificate::OwnCertificate;
 use chancery_message::Clock as _;
 use chancery_pipeline::gateway::{Gateway, Node};
 use chancery_pipeline::ports::Step;
-use chancery_pipeline::stages::{consent, idempotency, receipt, upload};
+use chancery_pipeline::stages::{consent, due, idempotency, receipt, upload};
 use chancery_sandbox::{Grants, Profile};
 use chancery_seal::{IndexKey, RowKey};
 use chancery_settings::{Place, Settings};
@@ -266,6 +266,7 @@ fn node(settings: &Settings) -> Result<Node, Failure> {
         max_mail: settings.limits.message_bytes,
         upload_lifetime: hours(settings.limits.upload_hours),
         delivery_lifetime: hours(settings.limits.delivery_hours),
+        hold_for_receipts: settings.limits.hold_for_receipts,
     })
 }
 
@@ -326,6 +327,7 @@ async fn housekeeping(app: Arc<App>) {
         let app = Arc::clone(&app);
         let done = tokio::task::spawn_blocking(move || {
             receipt::expire(&app.gateway)?;
+            due::receipts(&app.gateway)?;
             if consent::silence(&app.gateway)? > 0 {
                 app.announce();
             }

@@ -216,6 +216,8 @@ pub struct Limits {
     pub handshakes: u32,
     /// Hours that a delivery is tried before it expires.
     pub delivery_hours: u32,
+    /// Whether nothing more is given to a recipient that owes an overdue receipt.
+    pub hold_for_receipts: bool,
 }
 
 impl Default for Limits {
@@ -230,6 +232,7 @@ impl Default for Limits {
             requests_per_minute: 1200,
             handshakes: 16,
             delivery_hours: 72,
+            hold_for_receipts: false,
         }
     }
 }

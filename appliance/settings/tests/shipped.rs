@@ -106,6 +106,7 @@ fn every_option() -> Settings {
             requests_per_minute: 9,
             handshakes: 9,
             delivery_hours: 9,
+            hold_for_receipts: true,
         },
         metrics: Metrics {
             listen: Some("[::1]:2".parse().unwrap()),

@@ -242,6 +242,12 @@ events! {
         [Attempt, Channel, Outcome, Recipient, Rows];
     ReleaseUncertain = "release.uncertain", Alarm, "bytes may have left, but nothing says so",
         [Attempt, Channel, Epoch, Outcome, Recipient, Rows];
+    ReceiptReminded = "receipt.reminded", Notice, "a receipt is due: the recipient is reminded",
+        [Channel, Due, Recipient, Rows];
+    ReceiptOverdue = "receipt.overdue", Warning, "a receipt did not come in its time",
+        [Channel, Due, Recipient, Rows];
+    ReceiptRegistered = "receipt.registered", Info, "the recipient has it, registered at its end too",
+        [Channel, Recipient, Registration];
     ReleaseWithdrawn = "release.withdrawn", Notice, "the sender took it back before it was delivered",
         [Channel, Recipient, Rows];
 

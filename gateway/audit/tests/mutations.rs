@@ -161,6 +161,9 @@ fn ten_thousand_mutations_are_found_and_named() {
         match expected {
             // A header that says something else can make any place the first that is wrong.
             Place::Header => {}
+            // A checkpoint whose first byte changed is no checkpoint any more: the
+            // line reads like a record too many.
+            Place::Checkpoint(size) if fault.place == Place::Record(size) => {}
             _ => assert_eq!(fault.place, expected, "round {round}: {fault}"),
         }
         if let Place::Record(seq) = fault.place {

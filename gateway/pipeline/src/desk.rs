@@ -13,8 +13,8 @@ use crate::outcome::{
 use crate::ports::{DoorRefusal, LedgerError, Step, Write};
 use crate::rows::{CaseState, DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::Sender;
-use crate::stages::opened;
 use crate::stages::receipt;
+use crate::stages::{due, opened};
 
 /// A message's registration as that participant may see it: the number of this
 /// node's register, or a reference without order or count for private ones.
@@ -161,7 +161,8 @@ fn entry(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<InboxEntry>, Sta
         precedence: row.precedence,
         role: row.role,
         sent_at: message.received_at,
-        due_at: row.due_at,
+        // A receipt that is due is what the recipient must know of first.
+        due_at: due::due(row, &DeliveryDocument::decode(&row.document)?).or(row.due_at),
         subject,
         attachment_bytes: meta.attachment_bytes,
         opened: row.state == DeliveryState::Opened,

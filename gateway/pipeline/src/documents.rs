@@ -139,6 +139,10 @@ pub struct DeliveryDocument {
     pub opened_at: Option<Timestamp>,
     /// When it was acknowledged, or ended.
     pub ended_at: Option<Timestamp>,
+    /// When its recipient was reminded of the receipt.
+    pub reminded_at: Option<Timestamp>,
+    /// When the receipt was found overdue.
+    pub overdue_at: Option<Timestamp>,
     /// When its state changed last.
     pub since: Timestamp,
 }

@@ -69,6 +69,8 @@ pub struct Node {
     pub upload_lifetime: Duration,
     /// How long a delivery waits to be fetched or accepted.
     pub delivery_lifetime: Duration,
+    /// Whether nothing more goes to a recipient that owes an overdue receipt.
+    pub hold_for_receipts: bool,
 }
 
 impl fmt::Debug for Gateway {

@@ -81,6 +81,8 @@ impl Judgement {
             case: None,
             opened_at: None,
             ended_at: None,
+            reminded_at: None,
+            overdue_at: None,
             since: Timestamp::default(),
         }
     }

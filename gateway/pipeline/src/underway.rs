@@ -118,6 +118,15 @@ impl Way {
         self.entry.stop.load(Ordering::SeqCst)
     }
 
+    /// A look at it for those who carry its bytes.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        Watched {
+            number: self.number,
+            entry: Arc::clone(&self.entry),
+        }
+    }
+
     /// So many bytes more are out of reach.
     pub fn gave(&self, bytes: u64) {
         self.entry.given.fetch_add(bytes, Ordering::SeqCst);
@@ -143,6 +152,12 @@ impl Watched {
     #[must_use]
     pub fn delivery(&self) -> DeliveryId {
         self.entry.delivery
+    }
+
+    /// True if it must stop.
+    #[must_use]
+    pub fn must_stop(&self) -> bool {
+        self.entry.stop.load(Ordering::SeqCst)
     }
 
     /// Tells it to stop.

@@ -357,6 +357,7 @@ fn node() -> Node {
         max_mail: 50 * 1024 * 1024,
         upload_lifetime: Duration::from_secs(24 * 3600),
         delivery_lifetime: Duration::from_secs(72 * 3600),
+        hold_for_receipts: true,
     }
 }
 

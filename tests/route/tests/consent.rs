@@ -12,7 +12,8 @@ use std::time::Duration;
 use chancery_audit::EventKind;
 use chancery_label::Level;
 use chancery_message::{AssertedLabel, CaseId, Channel, Intent, Purpose, Submission};
-use chancery_pipeline::outcome::{ConsentCard, RefusalKind, Verdict};
+use chancery_pipeline::gateway::StageError;
+use chancery_pipeline::outcome::{ConsentCard, Outcome, RefusalKind, Verdict};
 use chancery_pipeline::rows::{DeliveryRow, DeliveryState};
 use chancery_pipeline::stages::{consent, review};
 use chancery_policy::approval::Vote;
@@ -279,4 +280,81 @@ fn silence_counts_for_unclassified_information_alone() {
     world.clock.advance(Duration::from_secs(48 * 3600));
     assert_eq!(consent::silence(&world.gateway).expect("swept"), 0);
     assert_eq!(state(&world, &row).state, DeliveryState::Held);
+}
+
+/// A signed mail of a participant to the gateway's own mailbox.
+fn mailed(world: &World, from: &str, line: &str) -> Result<Outcome, StageError> {
+    let rules = world.gateway.rules();
+    let sender = world.sender(from);
+    let mut submission = message(&["consent@gateway.example"], Level::Nc);
+    submission.label = AssertedLabel::Absent;
+    submission.claimed_sender = sender.address.clone();
+    submission.body = chancery_message::Text::new(format!("{line}\n"));
+    submission.signature = chancery_message::SignatureEvidence::Good {
+        fingerprint: "A".repeat(40),
+        signed_at: world.gateway.now(),
+    };
+    drop(rules);
+    world.submit(from, Channel::Mail, submission)
+}
+
+/// INTCEN's information, passed on by Europol to CSIRT Alpha.
+fn of_intcen(world: &World) -> (DeliveryRow, ConsentCard) {
+    let mut original = message(&["cert-eu"], Level::Restricted);
+    original.claimed_sender = world.sender("eeas-intcen").address.clone();
+    original.purpose = Some(Purpose::CyberCrisis);
+    original.signature = chancery_message::SignatureEvidence::Good {
+        fingerprint: "A".repeat(40),
+        signed_at: world.gateway.now(),
+    };
+    let first = world.accepted("eeas-intcen", Channel::Mail, original);
+    let row = world.deliveries(&first)[0].clone();
+    world.fetch(&row).expect("released");
+    let mut forward = message(&["europol-ec3"], Level::Restricted);
+    forward.intent = Intent::Forward {
+        of: row.id.to_string(),
+    };
+    let verdicts = world.accepted("cert-eu", Channel::Rest, forward);
+    assert_eq!(
+        verdicts.recipients[0].verdict,
+        Verdict::Review,
+        "{verdicts:?}"
+    );
+    let mut due = consent::to_send(&world.gateway).expect("requests");
+    assert_eq!(due.len(), 1, "it is asked by mail");
+    let (case, card, originator) = due.remove(0);
+    assert_eq!(originator.as_str(), "eeas-intcen");
+    consent::sent(&world.gateway, &case).expect("noted");
+    assert!(
+        consent::to_send(&world.gateway)
+            .expect("requests")
+            .is_empty(),
+        "asked once"
+    );
+    (world.deliveries(&verdicts)[0].clone(), card)
+}
+
+#[test]
+fn a_signed_mail_answers_the_request_that_was_mailed() {
+    let world = World::new();
+    let (row, card) = of_intcen(&world);
+    // Signed by another participant: not the originator's.
+    let line = format!("CONSENT GRANTED {}", card.request);
+    let forged = mailed(&world, "eeas-intcen", "CONSENT GRANTED 00");
+    assert!(matches!(forged, Ok(Outcome::Refused(_))), "{forged:?}");
+    let vague = mailed(&world, "eeas-intcen", "yes, of course");
+    assert!(matches!(vague, Ok(Outcome::Refused(_))), "{vague:?}");
+    assert_eq!(state(&world, &row).state, DeliveryState::Held);
+    let done = mailed(&world, "eeas-intcen", &line).expect("taken");
+    assert!(
+        matches!(done, Outcome::Consented { granted: true, .. }),
+        "{done:?}"
+    );
+    assert_eq!(state(&world, &row).state, DeliveryState::Queued);
+    // The same mail again.
+    let again = mailed(&world, "eeas-intcen", &line);
+    match again {
+        Ok(Outcome::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::Replayed),
+        other => panic!("{other:?}"),
+    }
 }

@@ -6,6 +6,7 @@ pub mod claim;
 mod commit;
 pub mod consent;
 mod draft;
+pub mod due;
 pub mod forward;
 pub mod history;
 pub mod idempotency;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{Channel, DeliveryId, ParticipantId, Timestamp};
+use chancery_policy::decision::Obligation;
 
 use crate::documents::{DeliveryDocument, Document};
 use crate::gateway::{Gateway, StageError};
@@ -217,10 +218,25 @@ pub(crate) fn end(
         (EventKind::ReleaseDeferred, Some(next)) => event.detail(Key::Due, next.to_string()),
         _ => event,
     };
+    let mut events = vec![event];
+    let registers = Obligation::RegisterBothEnds.text();
+    if state == DeliveryState::Completed && document.obligations.iter().any(|one| one == registers)
+    {
+        // From C-UE up what arrives is registered at the recipient's end too.
+        let number = gateway.ledger.next_registration()?;
+        events.push(
+            Event::new(EventKind::ReceiptRegistered, now, Actor::System)
+                .message(row.message)
+                .delivery(row.id)
+                .detail(Key::Recipient, row.recipient.as_str())
+                .detail(Key::Channel, row.channel.name())
+                .detail(Key::Registration, i64::try_from(number).unwrap_or(i64::MAX)),
+        );
+    }
     gateway.ledger.commit(Step {
         guards: Vec::new(),
         writes: vec![Write::UpdateDelivery(Box::new(changed))],
-        events: vec![event],
+        events,
     })?;
     Ok(now)
 }

@@ -21,8 +21,8 @@ use crate::outcome::{Refusal, RefusalKind, Verdict};
 use crate::ports::{Guard, LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::{Question, Rules};
-use crate::stages::consent;
 use crate::stages::queue::{QueueInput, anchor, hold_again, verdict_event};
+use crate::stages::{consent, due};
 use crate::underway::Way;
 
 /// How often a release is decided again when the rules changed under it.
@@ -294,6 +294,16 @@ fn release_once(
             _ => not_found(),
         });
     }
+    if gateway.node.hold_for_receipts
+        && row.state != DeliveryState::Opened
+        && due::owes(gateway, recipient, row.channel)?
+    {
+        return Err(Refusal::new(
+            RefusalKind::NotNow,
+            "a receipt of yours is overdue: acknowledge what you were given, then this goes",
+        )
+        .into());
+    }
     let (message, meta) = message_of(gateway, &row)?;
     let mut document = DeliveryDocument::decode(&row.document)?;
     let now = gateway.now();
@@ -317,6 +327,7 @@ fn release_once(
     document.epoch = rules.epoch();
     document.facts.clone_from(&judgement.facts);
     document.policy = judgement.policy;
+    document.obligations.clone_from(&judgement.obligations);
     let mut opened = DeliveryRow {
         version: row.version + 1,
         state: DeliveryState::Opened,
