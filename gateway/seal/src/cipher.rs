@@ -3,7 +3,7 @@
 
 use aes_gcm::aead::{AeadInPlace as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
-use chancery_hsm_api::ContentKey;
+use chancery_hsm_api::{ContentKey, wipe_stack};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -61,9 +61,18 @@ impl Cipher {
         part: u32,
     ) -> Result<Self, CipherError> {
         let place = [&[FORMAT], usage.info(), &[0], id, &part.to_be_bytes()[..]].concat();
+        let made = Self::derived(key, &[usage.info(), id, &part.to_be_bytes()], place);
+        // The hash function leaves the key where it worked.
+        wipe_stack();
+        made
+    }
+
+    /// Apart, so that all that it leaves behind lies deeper than its caller.
+    #[inline(never)]
+    fn derived(key: &ContentKey, info: &[&[u8]], place: Vec<u8>) -> Result<Self, CipherError> {
         let mut derived = Zeroizing::new([0_u8; 32]);
         Hkdf::<Sha256>::new(None, key.expose())
-            .expand_multi_info(&[usage.info(), id, &part.to_be_bytes()], derived.as_mut())
+            .expand_multi_info(info, derived.as_mut())
             .map_err(|_| CipherError)?;
         Ok(Self {
             aes: Aes256Gcm::new(derived.as_ref().into()),

@@ -22,7 +22,7 @@ pub use inventory::{Capability, Inventory, KeyInfo, TokenHealth};
 pub use kek::{Compartment, InvalidCompartment, InvalidKek, KekId, WrapScheme, WrappedKey};
 pub use life::KeyLife;
 pub use role::{DoorZone, KeyRole, MacUse, UnknownRole};
-pub use secret::{ContentKey, SharedSecret};
+pub use secret::{ContentKey, SharedSecret, wipe_stack};
 pub use tls::is_certificate_verify;
 
 /// Content keys: made, wrapped and unwrapped under a KEK that never leaves the token.

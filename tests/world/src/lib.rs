@@ -23,6 +23,7 @@ pub mod command;
 mod failing;
 pub mod gpg;
 pub mod mail;
+pub mod memory;
 pub mod node;
 pub mod ports;
 pub mod postfix;

@@ -59,7 +59,7 @@ pub struct Node {
 
 #[derive(Debug)]
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     input: Option<ChildStdin>,
     pub(crate) seen: Arc<(Mutex<Seen>, Condvar)>,
 }
