@@ -1,6 +1,11 @@
 //! A running node is backed up, lost, and brought back; a backup that was
 //! touched, or that too few custodians want restored, is not.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: what fails fails the test"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

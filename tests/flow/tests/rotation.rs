@@ -1,6 +1,11 @@
 //! A key-encryption key is turned over while messages flow, and custodian and
 //! core are killed at every step of it: every message opens.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: what fails fails the test"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
