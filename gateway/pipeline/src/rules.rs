@@ -292,7 +292,11 @@ impl Rules {
                 .map(chancery_policy::facts::Facts::to_json)
                 .unwrap_or_default(),
             policy: decision.policy_hash(),
-            mou: derived.as_ref().and_then(|derived| derived.mou.mou.clone()),
+            // Only where communities are crossed is an agreement asked for.
+            mou: derived
+                .as_ref()
+                .filter(|derived| derived.facts.is_cross())
+                .and_then(|derived| derived.mou.mou.clone()),
             reason: safe.text().to_owned(),
             hints: Vec::new(),
             alarms: decision.alarms().iter().map(ToString::to_string).collect(),

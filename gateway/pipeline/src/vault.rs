@@ -270,6 +270,14 @@ pub fn open<'p, P: OpeningPermit>(
     Ok(Opened { message, header })
 }
 
+/// The KEK that a stored message is sealed under.
+///
+/// # Errors
+/// [`StageError::Corrupt`] where the row is not as it was sealed.
+pub fn kek_of(row: &MessageRow) -> Result<KekId, StageError> {
+    Ok(SealedMessage::decode(&row.sealed)?.wrapped().kek.clone())
+}
+
 /// The whole of one attachment, in memory: for channels that carry it inside.
 ///
 /// # Errors

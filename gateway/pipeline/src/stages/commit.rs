@@ -97,11 +97,16 @@ pub(crate) fn commit(
     let judgements = judge_all(rules, sender, &draft, now);
     let level = draft.labelled.label.level;
 
-    // Station 5: sealed under the key of its level and of the sender's compartment.
+    // Station 5: sealed under the key of its level and of the originator's
+    // compartment: what is passed on stays under that of its original.
+    let compartment = match &draft.forwarded {
+        Some(forwarded) => forwarded.compartment(sender)?,
+        None => sender.compartment.clone(),
+    };
     let sealing = Sealing {
         message: id,
         label: &draft.labelled.label,
-        kek: kek(level.rank(), sender.compartment.clone()),
+        kek: kek(level.rank(), compartment),
         owner: Some(&sender.id),
         now,
     };

@@ -3,6 +3,7 @@
 //! is never below it; `addressed` stays that of the original, so that consent,
 //! H2, TLP and downgrade gates are met.
 
+use chancery_hsm_api::{Compartment, KekId};
 use chancery_message::{Content, MessageId, Text, Timestamp};
 use chancery_policy::permit::ReleasePermit;
 
@@ -99,6 +100,19 @@ impl Forwarded {
             (Originator::Other(id), _) => Originator::Other(id.clone()),
             (Originator::Sender | Originator::Unknown, _) => Originator::Unknown,
         }
+    }
+
+    /// The compartment that the original is sealed under: its originator's,
+    /// however often it is passed on. Only what has no label yet has none; the
+    /// holder's stands in for it.
+    ///
+    /// # Errors
+    /// [`StageError`] where the stored row cannot be read.
+    pub(crate) fn compartment(&self, holder: &Sender) -> Result<Compartment, StageError> {
+        Ok(match vault::kek_of(&self.row)? {
+            KekId::Label { compartment, .. } => compartment,
+            KekId::Intake => holder.compartment.clone(),
+        })
     }
 
     /// What the forward is derived from.

@@ -90,7 +90,7 @@ impl Request {
                 let words = match reused {
                     RefusalKind::KeyReused => "this idempotency key was used for another request",
                     _ => {
-                        "a message with this id came before, with other content or for others: a replay"
+                        "this message id or this signed part came before, with other content or for other recipients: a replay"
                     }
                 };
                 return Err(Refusal::new(*reused, words).into());

@@ -154,7 +154,9 @@ fn explanation(
     Ok(Some(Explanation {
         verdict: judgement.verdict.word().to_owned(),
         gates,
-        mou: derived.and_then(|one| one.mou.mou.as_ref().map(ToString::to_string)),
+        mou: derived
+            .filter(|one| one.facts.is_cross())
+            .and_then(|one| one.mou.mou.as_ref().map(ToString::to_string)),
         article: derived.and_then(|one| {
             let (mou, number) = one.mou.article.as_ref()?;
             Some(format!("{mou} article {number}"))
