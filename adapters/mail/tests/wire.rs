@@ -186,3 +186,32 @@ async fn a_peer_that_vanishes_leaves_nothing_by_halves() {
         assert_eq!(talk.gate.bodies().len(), whole, "cut at {cut}");
     }
 }
+
+#[tokio::test]
+async fn who_sends_too_much_is_told_and_gone() {
+    let gate = Memory {
+        too_many: true,
+        ..Memory::default()
+    };
+    let mut talk = talk_with(gate, Limits::default());
+    talk.say(&format!("{HEAD}DATA\r\nhello\r\n.\r\nNOOP\r\n"))
+        .await;
+    let text = talk.rest().await;
+    assert!(
+        text.ends_with("421 4.7.0 too much from one address, try again later\r\n"),
+        "{text}"
+    );
+    assert_eq!(talk.served.await.unwrap(), Ended::Closed);
+    assert!(talk.gate.bodies().is_empty());
+    assert_eq!(talk.gate.reasons(), ["too-many-requests"]);
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_turned_away_before_the_greeting() {
+    let (mut peer, server) = tokio::io::duplex(1024);
+    chancery_mail::wire::turn_away(Box::new(server)).await;
+    let mut text = String::new();
+    peer.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("421 4.7.0 "), "{text}");
+    assert!(text.ends_with("\r\n"), "{text}");
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_message::Operation;
-use chancery_pipeline::ports::{Ask, GateError};
+use chancery_pipeline::ports::{Ask, GateError, TooMany};
 use chancery_rest::wire::Limits;
 use double::{Double, json, raw, request};
 
@@ -553,4 +553,34 @@ async fn a_long_wait_is_not_cut_off() {
     let text =
         b"GET /api/v1/inbox?wait=60 HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n\r\n";
     assert_eq!(raw(&gate, limits, text).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_asks_for_too_much_is_told_when_to_come_back() {
+    for first in [true, false] {
+        let gate = Arc::new(Double {
+            many: Some(TooMany {
+                retry_after: 41,
+                first,
+            }),
+            ..Double::default()
+        });
+        for line in [
+            "GET /api/v1/inbox",
+            "POST /api/v1/messages",
+            "GET /elsewhere",
+        ] {
+            let answer = request(&gate, line, "", "").await;
+            assert_eq!(answer.status, 429, "{line}");
+            assert!(
+                answer.head.contains("retry-after: 41\r\n"),
+                "{}",
+                answer.head
+            );
+            assert_eq!(answer.problem(), "busy");
+        }
+        let seen = gate.seen();
+        assert!(seen.asked.is_empty() && seen.submitted.is_empty());
+        assert_eq!(seen.refused.len(), if first { 3 } else { 0 });
+    }
 }

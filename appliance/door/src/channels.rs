@@ -20,6 +20,7 @@ use crate::condition;
 use crate::gate::DoorGate;
 use crate::listen::{Port, Serving, accept};
 use crate::outbound;
+use crate::peers::{Crowded, Peers};
 use crate::start::{Failure, failed};
 use crate::tls::{self, StartTls};
 
@@ -27,8 +28,22 @@ use crate::tls::{self, StartTls};
 #[derive(Clone)]
 pub(crate) struct Means {
     pub(crate) gate: Arc<DoorGate>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) custody: Arc<CustodyClient>,
     pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// How long a peer with too many connections has to hear it.
+const TURNED_AWAY: Duration = Duration::from_secs(2);
+
+impl Means {
+    /// The gate for peers with too many connections.
+    fn crowded(&self) -> Arc<dyn Gate> {
+        Arc::new(Crowded {
+            gate: Arc::clone(&self.gate),
+            peers: Arc::clone(&self.peers),
+        })
+    }
 }
 
 /// What a door opens before the sandbox: files and ports.
@@ -159,6 +174,7 @@ pub(crate) async fn open(
                         .then(|| Arc::new(StartTls(Arc::clone(&tls))) as Arc<dyn mail::Upgrade>),
                 });
                 let closing = means.closing.clone();
+                let peers = Arc::clone(&means.peers);
                 serving.add(accept(
                     port,
                     settings.limits.connections,
@@ -170,7 +186,18 @@ pub(crate) async fn open(
                             transport: (!smtp).then_some(TransportEvidence::Local),
                             shutdown: closing.clone(),
                         };
+                        let peers = Arc::clone(&peers);
                         async move {
+                            // Who has too many is told so before the greeting.
+                            let counted = if smtp {
+                                peers.connect_from(&connection.address)
+                            } else {
+                                peers.connect_from("local")
+                            };
+                            let Some(_counted) = counted else {
+                                mail::turn_away(stream).await;
+                                return;
+                            };
                             let ended = mail::serve_connection(stream, connection).await;
                             tracing::debug!(?ended, "a mail connection ended");
                         }
@@ -180,22 +207,23 @@ pub(crate) async fn open(
         }
         DoorZone::Siena => {
             let limits = chancery_siena::wire::Limits::default();
-            let siena = chancery_siena::wire::Siena::new(
-                Arc::clone(&means.gate) as Arc<dyn Gate>,
-                Arc::new(SystemEntropy),
-                limits,
-            );
+            let over =
+                |gate| chancery_siena::wire::Siena::new(gate, Arc::new(SystemEntropy), limits);
+            let siena = over(Arc::clone(&means.gate) as Arc<dyn Gate>);
+            let crowded = over(means.crowded());
             for (_, port) in ports {
                 let (siena, tls, closing) =
                     (siena.clone(), Arc::clone(&tls), means.closing.clone());
-                let gate = Arc::clone(&means.gate);
+                let (gate, peers) = (Arc::clone(&means.gate), Arc::clone(&means.peers));
+                let crowded = crowded.clone();
                 serving.add(accept(
                     port,
                     settings.limits.connections,
                     means.closing.clone(),
                     move |stream, address| {
-                        let (siena, tls, gate) =
-                            (siena.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                        let (siena, crowded) = (siena.clone(), crowded.clone());
+                        let (tls, gate) = (Arc::clone(&tls), Arc::clone(&gate));
+                        let peers = Arc::clone(&peers);
                         let closing = closed_by(closing.clone());
                         async move {
                             if let Some((stream, evidence, server_name)) = tls::mutual(
@@ -211,7 +239,15 @@ pub(crate) async fn open(
                                     evidence,
                                     server_name,
                                 };
-                                if let Err(error) = siena.serve(stream, peer, closing).await {
+                                let counted = peers.connect(&peer.evidence);
+                                let served = if counted.is_some() {
+                                    siena.serve(stream, peer, closing).await
+                                } else {
+                                    let soon = tokio::time::sleep(TURNED_AWAY);
+                                    crowded.serve(stream, peer, soon).await
+                                };
+                                drop(counted);
+                                if let Err(error) = served {
                                     tracing::debug!(error, "a connection ended");
                                 }
                             }
@@ -222,20 +258,21 @@ pub(crate) async fn open(
         }
         DoorZone::Rest => {
             let limits = chancery_rest::wire::Limits::default();
-            let rest = chancery_rest::wire::Rest::new(
-                Arc::clone(&means.gate) as Arc<dyn Gate>,
-                Arc::new(SystemEntropy),
-                limits,
-            );
+            let over = |gate| chancery_rest::wire::Rest::new(gate, Arc::new(SystemEntropy), limits);
+            let rest = over(Arc::clone(&means.gate) as Arc<dyn Gate>);
+            let crowded = over(means.crowded());
             for (_, port) in ports {
                 let (rest, tls, closing) = (rest.clone(), Arc::clone(&tls), means.closing.clone());
-                let gate = Arc::clone(&means.gate);
+                let (gate, peers) = (Arc::clone(&means.gate), Arc::clone(&means.peers));
+                let crowded = crowded.clone();
                 serving.add(accept(
                     port,
                     settings.limits.connections,
                     means.closing.clone(),
                     move |stream, address| {
-                        let (rest, tls, gate) = (rest.clone(), Arc::clone(&tls), Arc::clone(&gate));
+                        let (rest, crowded) = (rest.clone(), crowded.clone());
+                        let (tls, gate) = (Arc::clone(&tls), Arc::clone(&gate));
+                        let peers = Arc::clone(&peers);
                         let closing = closed_by(closing.clone());
                         async move {
                             if let Some((stream, evidence, server_name)) = tls::mutual(
@@ -251,7 +288,15 @@ pub(crate) async fn open(
                                     evidence,
                                     server_name,
                                 };
-                                if let Err(error) = rest.serve(stream, peer, closing).await {
+                                let counted = peers.connect(&peer.evidence);
+                                let served = if counted.is_some() {
+                                    rest.serve(stream, peer, closing).await
+                                } else {
+                                    let soon = tokio::time::sleep(TURNED_AWAY);
+                                    crowded.serve(stream, peer, soon).await
+                                };
+                                drop(counted);
+                                if let Err(error) = served {
                                     tracing::debug!(error, "a connection ended");
                                 }
                             }

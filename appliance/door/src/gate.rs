@@ -12,16 +12,18 @@
 //! dies on is set aside.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chancery_ipc::{Client, Error, Exchange, Receiver};
 use chancery_message::{Inbound, PeerEvidence, Ticket};
 use chancery_pipeline::ports::{
-    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, TooMany,
 };
 use chancery_pipeline::protocol::{Condition, CoreToDoor, DoorToCore, Read, ReplyHead};
 use tokio::sync::RwLock;
+
+use crate::peers::Peers;
 
 /// How long a door waits for core or its reader to come back before it answers "busy".
 const RETURN: Duration = Duration::from_secs(10);
@@ -41,6 +43,8 @@ pub(crate) struct DoorGate {
     turn: Arc<RwLock<()>>,
     /// How long a reader may take with all that waits before it.
     patience: Duration,
+    /// What each peer may have.
+    peers: Arc<Peers>,
 }
 
 /// What became of one try to have a message read.
@@ -54,12 +58,13 @@ enum Try {
 
 impl DoorGate {
     /// `reading` is how long a reader may take for one message.
-    pub(crate) fn new(core: Client, reader: Client, reading: Duration) -> Self {
+    pub(crate) fn new(core: Client, reader: Client, reading: Duration, peers: Arc<Peers>) -> Self {
         Self {
             core,
             reader,
             turn: Arc::default(),
             patience: reading.saturating_mul(2) + RETURN,
+            peers,
         }
     }
 
@@ -205,6 +210,10 @@ impl Gate for DoorGate {
 
     fn ask(&self, peer: PeerEvidence, ask: Ask) -> BoxFuture<'_, Result<Reply, GateError>> {
         Box::pin(async move { self.ask_core(&DoorToCore::Ask { peer, ask }).await })
+    }
+
+    fn admit(&self, peer: &PeerEvidence) -> Result<(), TooMany> {
+        self.peers.admit(peer, Instant::now())
     }
 
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {

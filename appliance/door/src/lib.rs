@@ -14,6 +14,7 @@ mod condition;
 mod gate;
 mod listen;
 mod outbound;
+mod peers;
 mod start;
 mod tls;
 

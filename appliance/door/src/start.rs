@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::channels::{self, Files, Means};
 use crate::gate::DoorGate;
+use crate::peers::Peers;
 
 /// Why a door does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -119,8 +120,14 @@ async fn serve(
     });
     let reading = Duration::from_secs(u64::from(settings.limits.reading_s));
     let (close, closing) = watch::channel(false);
+    let limits = &settings.limits;
+    let peers = Arc::new(Peers::new(
+        limits.connections_per_peer,
+        limits.requests_per_minute,
+    ));
     let means = Means {
-        gate: Arc::new(DoorGate::new(core, reader, reading)),
+        gate: Arc::new(DoorGate::new(core, reader, reading, Arc::clone(&peers))),
+        peers,
         custody,
         closing,
     };

@@ -208,9 +208,9 @@ pub struct Limits {
     pub reading_s: u32,
     /// Connections of one door at one time.
     pub connections: u32,
-    /// Connections of one address at one door at one time.
+    /// Connections of one peer (its certificate; by SMTP its address) at one door at one time.
     pub connections_per_peer: u32,
-    /// Requests of one peer in a minute.
+    /// Requests (by SMTP, messages) of one peer in a minute.
     pub requests_per_minute: u32,
     /// TLS handshakes of one door at one time. They use the token.
     pub handshakes: u32,

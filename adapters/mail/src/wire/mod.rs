@@ -22,4 +22,4 @@ mod serve;
 mod session;
 
 pub use limits::{Limits, Protocol, Settings};
-pub use serve::{BoxStream, Connection, Door, Ended, Stream, Upgrade, serve_connection};
+pub use serve::{BoxStream, Connection, Door, Ended, Stream, Upgrade, serve_connection, turn_away};

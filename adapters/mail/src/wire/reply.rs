@@ -22,6 +22,7 @@ pub(crate) const SHUTDOWN: Line = (421, "4.3.2 closing for maintenance");
 pub(crate) const TIMEOUT: Line = (421, "4.4.2 timeout");
 pub(crate) const TOO_MANY_ERRORS: Line = (421, "4.7.0 too many errors");
 pub(crate) const TOO_MANY_MESSAGES: Line = (421, "4.7.0 too many messages on one connection");
+pub(crate) const TOO_MANY: Line = (421, "4.7.0 too much from one address, try again later");
 pub(crate) const TOO_MANY_RECIPIENTS: Line = (452, "4.5.3 too many recipients");
 pub(crate) const UNSURE: Line = (451, "4.3.0 the gateway did not answer in time, try again");
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use chancery_message::{Channel, Inbound, Operation, PeerEvidence, TransportEvidence};
-use chancery_pipeline::ports::{BoxFuture, DoorRefusal, Gate};
+use chancery_pipeline::ports::{BoxFuture, DoorRefusal, Gate, TooMany};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -127,6 +127,9 @@ pub async fn serve_connection(stream: BoxStream, connection: Connection) -> Ende
                     None => return Ended::Handshake,
                 },
                 Action::Submit(message) => {
+                    if let Err(many) = driver.door.gate.admit(&driver.peer()) {
+                        return driver.too_many(session, many).await;
+                    }
                     let answer = driver.submit(*message, limits.submit).await;
                     session.answered(answer);
                 }
@@ -174,6 +177,19 @@ pub async fn serve_connection(stream: BoxStream, connection: Connection) -> Ende
     }
 }
 
+/// Tells a peer with too many connections so, instead of a greeting.
+pub async fn turn_away(mut stream: BoxStream) {
+    let (code, text) = reply::TOO_MANY;
+    let told = async {
+        stream
+            .write_all(format!("{code} {text}\r\n").as_bytes())
+            .await?;
+        stream.shutdown().await
+    };
+    // It may be gone already; nothing depends on it.
+    let _gone = timeout(Duration::from_secs(5), told).await;
+}
+
 /// Ends when the door closes; never where nobody is left to close it.
 async fn closing(shutdown: &mut watch::Receiver<bool>) {
     if shutdown.wait_for(|closing| *closing).await.is_err() {
@@ -207,6 +223,21 @@ impl<'a> Driver<'a> {
             };
             self.door.gate.refused(refusal).await;
         }
+    }
+
+    /// Says that the peer asks for too much, and closes.
+    async fn too_many(mut self, mut session: Session<'_>, many: TooMany) -> Ended {
+        if many.first {
+            let refusal = DoorRefusal {
+                peer: self.peer(),
+                reason: "too-many-requests".to_owned(),
+            };
+            self.door.gate.refused(refusal).await;
+        }
+        session.close_with(reply::TOO_MANY);
+        let _gone = self.flush(&mut session, Duration::from_secs(5)).await;
+        self.close().await;
+        Ended::Closed
     }
 
     async fn flush(&mut self, session: &mut Session<'_>, within: Duration) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use chancery_message::{Inbound, PeerEvidence};
 use chancery_pipeline::ports::{
-    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, TooMany,
 };
 
 /// Accepts everything, or answers what it was told.
@@ -15,6 +15,8 @@ pub(crate) struct Memory {
     pub(crate) refused: Mutex<Vec<DoorRefusal>>,
     /// True: never answers.
     pub(crate) silent: bool,
+    /// True: the peer sends too much.
+    pub(crate) too_many: bool,
 }
 
 impl Memory {
@@ -66,6 +68,16 @@ impl Gate for Memory {
 
     fn ask(&self, _peer: PeerEvidence, _ask: Ask) -> BoxFuture<'_, Result<Reply, GateError>> {
         Box::pin(async { Err(GateError::Busy) })
+    }
+
+    fn admit(&self, _peer: &PeerEvidence) -> Result<(), TooMany> {
+        if self.too_many {
+            return Err(TooMany {
+                retry_after: 30,
+                first: true,
+            });
+        }
+        Ok(())
     }
 
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {

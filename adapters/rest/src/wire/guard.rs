@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
 
 use super::body::Tap;
-use super::relay::refuse;
+use super::relay::{refuse, refuse_many};
 use super::{Door, Peer};
 use crate::content::Problem;
 use chancery_pipeline::outcome::RefusalKind;
@@ -59,12 +59,15 @@ pub(super) async fn guard(
     let waits = request.headers().contains_key(EXPECT);
     let (parts, body) = request.into_parts();
     let tap = Tap::new(body);
-    let response = match check(&peer, &parts.uri, &parts.headers) {
-        Ok(()) => {
-            next.run(Request::from_parts(parts, Body::new(tap.clone())))
-                .await
-        }
-        Err(refused) => refuse(&door, &peer, &refused).await,
+    let response = match door.gate.admit(&peer.evidence) {
+        Err(many) => refuse_many(&door, &peer, many).await,
+        Ok(()) => match check(&peer, &parts.uri, &parts.headers) {
+            Ok(()) => {
+                next.run(Request::from_parts(parts, Body::new(tap.clone())))
+                    .await
+            }
+            Err(refused) => refuse(&door, &peer, &refused).await,
+        },
     };
     if response.status().is_client_error()
         && response.status() != StatusCode::REQUEST_TIMEOUT

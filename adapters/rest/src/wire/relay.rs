@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use chancery_pipeline::outcome::RefusalKind;
-use chancery_pipeline::ports::{Chunks, GateError, Reply, ReplyBody};
+use chancery_pipeline::ports::{Chunks, GateError, Reply, ReplyBody, TooMany};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::{Frame, SizeHint};
@@ -21,6 +21,20 @@ use crate::content::{Problem, problem};
 pub(super) async fn refuse(door: &Door, peer: &Peer, refused: &Refused) -> Response {
     door.record(peer, refused.problem.name()).await;
     relay(door, problem(refused.problem, refused.detail, None))
+}
+
+/// A peer that asks for more than it may is told when to come back.
+pub(super) async fn refuse_many(door: &Door, peer: &Peer, many: TooMany) -> Response {
+    if many.first {
+        door.record(peer, "too-many-requests").await;
+    }
+    let mut reply = problem(
+        Problem::Gateway(RefusalKind::Busy),
+        "more requests or connections than one peer may have: come back later",
+        None,
+    );
+    reply.headers = vec![("retry-after".to_owned(), many.retry_after.to_string())];
+    relay(door, reply)
 }
 
 /// What the gate answered, or that it could not.

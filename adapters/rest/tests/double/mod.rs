@@ -10,7 +10,7 @@ use chancery_message::{
     TransportEvidence,
 };
 use chancery_pipeline::ports::{
-    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, TooMany,
 };
 use chancery_rest::wire::{Limits, Peer, Rest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +36,8 @@ pub(crate) struct Double {
     pub(crate) stream: u64,
     /// Chunks that the stream really has, 64 KiB each.
     pub(crate) chunks: u64,
+    /// Answered to every request, before it is looked at.
+    pub(crate) many: Option<TooMany>,
 }
 
 pub(crate) fn json(status: u16, body: &'static str) -> Reply {
@@ -105,6 +107,10 @@ impl Gate for Double {
             tokio::time::sleep(delay).await;
             answer
         })
+    }
+
+    fn admit(&self, _: &PeerEvidence) -> Result<(), TooMany> {
+        self.many.map_or(Ok(()), Err)
     }
 
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use chancery_pipeline::outcome::RefusalKind;
-use chancery_pipeline::ports::{Chunks, GateError, Reply, ReplyBody};
+use chancery_pipeline::ports::{Chunks, GateError, Reply, ReplyBody, TooMany};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -23,6 +23,20 @@ pub(super) type Answer = Response<Either<Full<Bytes>, Relay>>;
 pub(super) async fn refuse(door: &Door, peer: &Peer, refused: &Refused) -> Answer {
     door.record(peer, refused.fault.name()).await;
     relay(door, fault(refused.fault, refused.detail, None))
+}
+
+/// A peer that asks for more than it may is told when to come back.
+pub(super) async fn refuse_many(door: &Door, peer: &Peer, many: TooMany) -> Answer {
+    if many.first {
+        door.record(peer, "too-many-requests").await;
+    }
+    let mut reply = fault(
+        Fault::Gateway(RefusalKind::Busy),
+        "more requests or connections than one peer may have: come back later",
+        None,
+    );
+    reply.headers = vec![("retry-after".to_owned(), many.retry_after.to_string())];
+    relay(door, reply)
 }
 
 /// What the gate answered, or that it could not.

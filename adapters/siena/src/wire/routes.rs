@@ -26,7 +26,7 @@ use super::body::{BodyFault, Tap, Upload, whole};
 use super::guard::{
     Refused, announced, check, idempotency_key, inbox_query, is_id, number, upload_type, xml_body,
 };
-use super::relay::{Answer, answer as relayed, refuse, relay};
+use super::relay::{Answer, answer as relayed, refuse, refuse_many, relay};
 use super::{Door, Peer, ROOT};
 use crate::content::{Fault, SCHEMA};
 
@@ -54,6 +54,9 @@ pub(super) async fn answer(door: &Door, peer: &Peer, request: Request<Incoming>)
 }
 
 async fn dispatch(door: &Door, peer: &Peer, request: Request<Tap<Incoming>>) -> Answer {
+    if let Err(many) = door.gate.admit(&peer.evidence) {
+        return refuse_many(door, peer, many).await;
+    }
     let routed = check(peer, request.uri(), request.headers()).and_then(|()| route(request.uri()));
     let (method, route) = match routed {
         Ok(routed) => routed,

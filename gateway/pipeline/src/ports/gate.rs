@@ -31,6 +31,15 @@ pub trait Gate: Send + Sync {
     /// Asks what needs no parsing. May take as long as the ask says it waits.
     fn ask(&self, peer: PeerEvidence, ask: Ask) -> BoxFuture<'_, Result<Reply, GateError>>;
 
+    /// Asked before each request (each message, by mail) is looked at: whether
+    /// this peer has not asked for too much lately.
+    ///
+    /// # Errors
+    /// [`TooMany`]; nothing of the request is done.
+    fn admit(&self, _peer: &PeerEvidence) -> Result<(), TooMany> {
+        Ok(())
+    }
+
     /// Tells of a refusal at the door (one audit record). Never fails visibly:
     /// where it cannot be recorded the peer was refused all the same.
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()>;
@@ -167,6 +176,16 @@ pub enum GateError {
         /// Bytes allowed.
         limit: u64,
     },
+}
+
+/// A peer asks for more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// Seconds after which it may ask again, at least 1.
+    pub retry_after: u64,
+    /// Whether it is the first refusal since the peer last kept to the limit:
+    /// only that is recorded, or who asks too much would fill the record.
+    pub first: bool,
 }
 
 /// A refusal at the door, before anything was parsed: one audit record.

@@ -7,7 +7,7 @@ mod ledger;
 mod senders;
 
 pub use gate::{
-    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, WholeChunks,
+    Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, TooMany, WholeChunks,
 };
 pub use ledger::{
     AuditLeaf, Committed, Guard, Head, Ledger, LedgerError, Step, StoredCheckpoint, Write,
