@@ -1,5 +1,7 @@
 //! `chancery label`: markings and structured labels. Needs no node.
 
+mod spif;
+
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -106,6 +108,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
+    /// Security policy files (XML SPIF 2.1), read as label schemes and written.
+    #[command(subcommand)]
+    Spif(spif::Command),
 }
 
 pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
@@ -207,6 +212,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         Command::Verify { binding, file, key } => {
             verify(binding, file.as_deref(), key.as_deref(), json)
         }
+        Command::Spif(command) => spif::command(command, now, json),
     }
 }
 

@@ -18,6 +18,21 @@ pub fn parse_scheme(name: &str, text: &str) -> Result<Scheme, LabelError> {
     toml::from_str(text).map_err(|e| bad(name, &e))
 }
 
+/// Writes one scheme as [`parse_scheme`] reads it.
+///
+/// # Errors
+/// [`Fault::Scheme`] for what TOML cannot hold; no scheme that was read is.
+pub fn write_scheme(scheme: &Scheme) -> Result<String, LabelError> {
+    toml::to_string(scheme).map_err(|e| {
+        LabelError::new(
+            Fault::Scheme,
+            e.to_string(),
+            Place::Field(scheme.id.clone()),
+            RULE,
+        )
+    })
+}
+
 /// Reads the cases of one scheme.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ pub use cases::{Case, Cases, Mismatch, run_cases};
 pub(crate) use check::is_oid;
 pub use check::{Problem, check_dir, check_schemes, own};
 pub(crate) use index::{Index, Term};
-pub use load::{load_dir, parse_cases, parse_scheme};
+pub use load::{load_dir, parse_cases, parse_scheme, write_scheme};
 pub use shipped::{SHIPPED, Shipped, install, install_own, shipped};
 
 /// All schemes in force, with the index of their words.

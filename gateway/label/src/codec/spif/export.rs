@@ -126,7 +126,9 @@ fn classification(out: &mut Out, scheme: &Scheme, grade: &Grade, eu: Option<&Sch
     let colour = grade.colour.as_ref().map_or_else(String::new, |colour| {
         format!(" color=\"{}\"", escape(colour))
     });
-    let obsolete = if grade.until.is_some() {
+    // Neither read nor translated: so an import leaves what its policy calls
+    // obsolete, since a SPIF says no day.
+    let obsolete = if grade.until.is_some() || (grade.shared && !grade.translates) {
         " obsolete=\"true\""
     } else {
         ""
@@ -172,7 +174,8 @@ fn name(scheme: &Scheme, grade: &Grade) -> String {
     let shared = scheme
         .grades
         .iter()
-        .any(|other| other.code != grade.code && other.written(scheme.language()) == text);
+        .filter(|other| other.code != grade.code && is_exported(scheme, other))
+        .any(|other| other.written(scheme.language()) == text);
     if shared {
         format!("{text} ({})", grade.code)
     } else {
