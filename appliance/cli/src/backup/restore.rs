@@ -173,6 +173,17 @@ fn unpack(
         suppressed: 0,
     })
     .map_err(failed("the custodian's log"))?;
-    files::folder(&settings.node.run)?;
+    // A backup holds files: a folder that had none is made again.
+    let rules = &settings.rules;
+    for folder in [
+        &settings.node.run,
+        &rules.schemes,
+        &rules.policies,
+        &rules.mous,
+    ] {
+        if folder.starts_with(dir) {
+            files::folder(folder)?;
+        }
+    }
     Ok(count)
 }
