@@ -39,7 +39,10 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         } else {
             as_words(&event)
         };
-        let _told = writeln!(std::io::stderr().lock(), "{line}");
+        // In one write: the daemons write their lines to the same place.
+        let _told = std::io::stderr()
+            .lock()
+            .write_all(format!("{line}\n").as_bytes());
     };
     runtime()?
         .block_on(async {
