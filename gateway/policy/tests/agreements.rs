@@ -222,7 +222,7 @@ fn what_cannot_be_right_does_not_load() {
             "\"vendor",
             "two or more participants",
         ),
-        ("max_tlp = \"GREEN\"", "", "article 3 demands nothing"),
+        ("max_tlp = \"GREEN\"", "", "article 3(1) demands nothing"),
         (
             "no_personal_data = true",
             "no_personal_data = true\nsenders = [\"eeas-intcen\"]",
