@@ -13,10 +13,12 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::alone;
 use crate::far::Far;
+use crate::mail::Post;
 use crate::measure;
 use crate::node::Node;
-use crate::pieces;
+use crate::pieces::{self, Done};
 
 /// Who sends by which channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,18 +39,51 @@ pub(crate) fn run(arguments: &[String]) {
         ("europol-ec3", "siena"),
     ]);
     runtime.block_on(check(&node, messages.min(200)));
-    let mut totals = BTreeMap::new();
+    let mut totals = Vec::new();
     for (name, from) in [("REST to REST", From::Rest), ("SIENA to REST", From::Siena)] {
         runtime.block_on(one_by_one(&node, name, from, (messages / 4).max(10)));
-        let before = (pieces::rows(&node.database()), node.busy());
-        let took = runtime.block_on(many(&node, name, from, messages));
-        let after = (pieces::rows(&node.database()), node.busy());
-        spent(&before.1, &after.1, messages);
-        totals.insert(name, (took, after.0 - before.0));
+        let done = watched(&node, messages, false, || {
+            runtime.block_on(many(&node, name, from, messages))
+        });
+        totals.push((name, done));
     }
     node.stop();
-    for (name, (took, rows)) in totals {
-        pieces::beside(&node, name, messages, rows, took);
+    let pieces = alone::measure(&node, &[]);
+    for (name, done) in &totals {
+        pieces::beside(&node, name, done, &pieces);
+    }
+    drop(node);
+    by_mail(messages);
+}
+
+fn by_mail(messages: usize) {
+    let name = "PGP mail to PGP mail";
+    let mut post = Post::start();
+    post.one_by_one(name, (messages / 4).max(10));
+    let mails = post.prepared(messages);
+    let example = post.example();
+    let done = watched(&post.node, messages, true, || post.many(name, &mails));
+    post.node.stop();
+    let pieces = alone::measure(&post.node, &example);
+    pieces::beside(&post.node, name, &done, &pieces);
+}
+
+/// What a flow leaves and asks for while it runs.
+fn watched(node: &Node, messages: usize, mail: bool, flow: impl FnOnce() -> Duration) -> Done {
+    let look = || (pieces::rows(&node.database()), node.token_calls());
+    let (before, busy) = (look(), node.busy());
+    let took = flow();
+    spent(&busy, &node.busy(), messages);
+    let mut after = look();
+    for (operation, calls) in &mut after.1 {
+        *calls -= before.1.get(operation).copied().unwrap_or_default();
+    }
+    Done {
+        messages,
+        took,
+        rows: after.0 - before.0,
+        calls: after.1,
+        mail,
     }
 }
 

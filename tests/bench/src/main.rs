@@ -15,16 +15,19 @@
     reason = "a measurement prints, and may end where it fails"
 )]
 
+mod alone;
 mod decisions;
 mod far;
 mod flow;
 mod labels;
 mod large;
+mod mail;
 mod measure;
 mod node;
 mod pieces;
 #[path = "../../../gateway/policy/tests/common/random.rs"]
 mod random;
+mod view;
 
 /// What can be measured.
 struct Subject {
@@ -61,6 +64,13 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("alone", rest)) = arguments
+        .split_first()
+        .map(|(name, rest)| (name.as_str(), rest))
+    {
+        alone::run(rest);
+        return std::process::ExitCode::SUCCESS;
+    }
     let chosen: Vec<&Subject> = match arguments.first().map(String::as_str) {
         None => SUBJECTS.iter().collect(),
         Some(name) => SUBJECTS.iter().filter(|one| one.name == name).collect(),

@@ -2,8 +2,8 @@
 //! that protect it from its peers.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
@@ -19,6 +19,8 @@ pub(crate) struct Node {
     folder: TempDir,
     child: Option<(Child, ChildStdin)>,
     pids: BTreeMap<String, u32>,
+    /// Where it tells its condition.
+    metrics: String,
 }
 
 /// The folder of the programs: beside this one.
@@ -48,7 +50,7 @@ pub(crate) fn chancery(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn free_port() -> String {
+pub(crate) fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
@@ -57,54 +59,92 @@ impl Node {
     /// Makes and starts a node with the example participants; `clients` are
     /// (participant, channel).
     pub(crate) fn start(clients: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("node").display().to_string();
-        let (rest, siena) = (free_port(), free_port());
-        chancery(&[
-            "init",
-            &dir,
-            "--with-examples",
-            "--zones",
-            "siena,rest",
-            "--rest",
-            &rest,
-            "--siena",
-            &siena,
-            "--best-effort",
-        ]);
-        let mut node = Self {
-            folder,
-            child: None,
-            pids: BTreeMap::new(),
-        };
-        let config = node.config();
-        let text = std::fs::read_to_string(&config).unwrap();
-        let text = text
-            .replace(
-                "#requests_per_minute = 1200",
-                "requests_per_minute = 1000000",
-            )
-            .replace("#connections_per_peer = 32", "connections_per_peer = 512");
-        std::fs::write(&config, text).unwrap();
+        let mut node = Self::make("siena,rest", &[]);
         for (id, channel) in clients {
             let out = node.path(id).display().to_string();
-            chancery(&[
-                "participant",
-                "--config",
-                &config,
-                "enroll",
-                id,
-                "--channel",
-                channel,
-                "--out",
-                &out,
-            ]);
+            node.enroll(id, &["--channel", channel, "--out", &out]);
         }
         node.run();
         node
     }
 
-    fn run(&mut self) {
+    /// Makes a node with these doors and these options of `chancery init`.
+    pub(crate) fn make(zones: &str, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("node").display().to_string();
+        let (rest, siena, metrics) = (free_port(), free_port(), free_port());
+        let mut arguments = vec![
+            "init",
+            &dir,
+            "--with-examples",
+            "--zones",
+            zones,
+            "--rest",
+            &rest,
+            "--siena",
+            &siena,
+            "--best-effort",
+        ];
+        arguments.extend(options);
+        chancery(&arguments);
+        let node = Self {
+            folder,
+            child: None,
+            pids: BTreeMap::new(),
+            metrics: metrics.clone(),
+        };
+        node.edit("chancery.toml", |text| {
+            text.replace(
+                "#requests_per_minute = 1200",
+                "requests_per_minute = 1000000",
+            )
+            .replace("#connections_per_peer = 32", "connections_per_peer = 512")
+            .replace("#[metrics]", "[metrics]")
+            .replace("[metrics]", &format!("[metrics]\nlisten = \"{metrics}\""))
+        });
+        node
+    }
+
+    /// Changes a file of the node.
+    pub(crate) fn edit(&self, file: &str, change: impl FnOnce(String) -> String) {
+        let file = self.path("node").join(file);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(text)).unwrap();
+    }
+
+    /// Gives a participant its end of a channel.
+    pub(crate) fn enroll(&self, id: &str, options: &[&str]) {
+        let config = self.config();
+        let mut arguments = vec!["participant", "--config", &config, "enroll", id];
+        arguments.extend(options);
+        chancery(&arguments);
+    }
+
+    /// What was asked of the custodian so far and answered, by operation.
+    pub(crate) fn token_calls(&self) -> BTreeMap<String, u64> {
+        let mut stream = TcpStream::connect(&self.metrics).unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let mut calls = BTreeMap::new();
+        for line in answer.lines() {
+            let Some(rest) = line.strip_prefix("chancery_custody_calls_total{") else {
+                continue;
+            };
+            let (labels, count) = rest.rsplit_once("} ").unwrap();
+            if labels.contains("outcome=\"done\"") {
+                let (_, operation) = labels.split_once("operation=\"").unwrap();
+                let (operation, _) = operation.split_once('"').unwrap();
+                *calls.entry(operation.to_owned()).or_default() += count.parse::<u64>().unwrap();
+            }
+        }
+        assert!(!calls.is_empty(), "no calls of the custodian in {answer}");
+        calls
+    }
+
+    /// Starts the daemons and waits until all serve.
+    pub(crate) fn run(&mut self) {
         let log = std::fs::File::create(self.path("node.log")).unwrap();
         let mut child = Command::new(programs().join("chancery"))
             .args([
@@ -122,7 +162,6 @@ impl Node {
         let lines = BufReader::new(child.stderr.take().unwrap());
         let (send, events) = mpsc::channel();
         std::thread::spawn(move || {
-            use std::io::Write as _;
             let mut log = log;
             for line in lines.lines().map_while(Result::ok) {
                 let _kept = writeln!(log, "{line}");

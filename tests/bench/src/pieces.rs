@@ -1,6 +1,7 @@
 //! What the pieces of a message cost alone, on the same machine in the same
 //! run: the rows that it left, in as many commits, on the same file system.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Text};
 
+use crate::alone;
 use crate::node::Node;
 
 /// Commits of a message to one recipient: accepted, opened, acknowledged.
@@ -76,22 +78,60 @@ fn plain(folder: &Path, commits: usize, rows: usize) -> Duration {
     begin.elapsed()
 }
 
-/// Prints the pieces beside what the whole took.
-pub(crate) fn beside(node: &Node, name: &str, messages: usize, rows: i64, took: Duration) {
-    let rows = usize::try_from(rows).unwrap();
+/// What a flow did, and how long it took.
+pub(crate) struct Done {
+    pub(crate) messages: usize,
+    pub(crate) took: Duration,
+    /// Rows that it left.
+    pub(crate) rows: i64,
+    /// Operations asked of the custodian.
+    pub(crate) calls: BTreeMap<String, u64>,
+    /// A mail is opened, and one is made, for each message.
+    pub(crate) mail: bool,
+}
+
+/// Prints the pieces beside what the whole took. Each piece is done by one
+/// caller, one after the other, so the whole, on several processors, can be
+/// faster than their sum.
+pub(crate) fn beside(node: &Node, name: &str, done: &Done, alone: &BTreeMap<String, Duration>) {
+    let rows = usize::try_from(done.rows).unwrap();
     let folder = node.path("node/data");
-    let single = plain(&folder, messages * COMMITS, rows);
+    let commits = done.messages * COMMITS;
+    let single = plain(&folder, commits, rows);
     // The writer puts what waits into one commit: eight senders wait.
-    let grouped = plain(&folder, messages * COMMITS / 8, rows);
-    println!(
-        "{name}: {} rows a message in {COMMITS} commits",
-        rows / messages
-    );
-    for (what, piece) in [
-        ("the same rows, each commit alone", single),
-        ("the same rows, eight commits in one", grouped),
-    ] {
-        let ratio = took.as_secs_f64() / piece.as_secs_f64();
-        println!("    {what:<40} {piece:>9.2?}; the whole takes {ratio:.1} times as long");
+    let grouped = plain(&folder, commits / 8, rows);
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred messages")]
+    let messages = done.messages as f64;
+    let each = |all: Duration| all.as_secs_f64() * 1000.0 / messages;
+    println!("{name}, the pieces alone, ms a message:");
+    let mut others = 0.0;
+    for (what, one) in alone {
+        let is_mail = what == alone::READ || what == alone::RENDER;
+        // What a mail asks of the token is within the work on it.
+        let within = what == "sign for OpenPGP";
+        #[allow(clippy::cast_precision_loss, reason = "a few thousand operations")]
+        let times = match done.calls.get(what) {
+            _ if is_mail && done.mail => 1.0,
+            Some(calls) if !(within && done.mail) => *calls as f64 / messages,
+            _ => continue,
+        };
+        let part = times * one.as_secs_f64() * 1000.0;
+        others += part;
+        println!("    {what:<40} {times:>5.1} times {one:>9.2?} = {part:>6.2}");
     }
+    for (what, piece) in [
+        ("its rows, each commit alone", single),
+        ("its rows, eight commits in one", grouped),
+    ] {
+        let (rows, whole) = (each(piece), each(done.took));
+        println!(
+            "    {what:<40} {rows:>6.2}; all pieces {:>6.2}; the whole {whole:.2} is {:.2} times that",
+            rows + others,
+            whole / (rows + others)
+        );
+    }
+    println!(
+        "    ({:.1} rows a message, {COMMITS} commits)",
+        f64::from(u32::try_from(rows).unwrap()) / messages
+    );
 }

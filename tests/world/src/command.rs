@@ -1,7 +1,7 @@
 //! The commands that people type.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,12 @@ use serde_json::Value;
 /// The folder of the programs.
 pub fn programs() -> PathBuf {
     let me = std::env::current_exe().unwrap();
-    // target/PROFILE/deps/TEST
-    let folder = me.parent().and_then(Path::parent).unwrap().to_owned();
+    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
+    let mut folder = me.parent().unwrap();
+    if folder.ends_with("deps") {
+        folder = folder.parent().unwrap();
+    }
+    let folder = folder.to_owned();
     let chancery = folder.join("chancery");
     assert!(
         chancery.is_file(),

@@ -31,6 +31,7 @@ pub mod postgres;
 pub mod search;
 pub mod siena;
 pub mod sink;
+pub mod smtp;
 
 pub use command::{chancery, good, json, programs, told, until_done};
 pub use gpg::Gpg;
@@ -39,3 +40,4 @@ pub use postfix::Postfix;
 pub use postgres::Postgres;
 pub use siena::Siena;
 pub use sink::Sink;
+pub use smtp::Smtp;

@@ -23,6 +23,8 @@ pub struct Mail {
     pub to: String,
     /// The mail.
     pub data: Vec<u8>,
+    /// When all of it was there.
+    pub at: Instant,
 }
 
 /// The receiver.
@@ -161,6 +163,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, kept: &Kept) -> std::io::
                     from: std::mem::take(&mut from),
                     to: std::mem::take(&mut to),
                     data,
+                    at: Instant::now(),
                 });
                 kept.news.notify_all();
                 say(&mut inside, "250 2.0.0 taken")?;
