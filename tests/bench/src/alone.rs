@@ -65,17 +65,24 @@ pub(crate) fn run(arguments: &[String]) {
     let core = client(Client::Core);
     let mut times = Times::new();
     let (_, wrapped) = core.new_content_key(&KekId::Intake).unwrap();
-    each(&mut times, "make a content key", || {
+    each(&mut times, "new-content-key", || {
         drop(core.new_content_key(&KekId::Intake).unwrap());
     });
-    each(&mut times, "unwrap a content key", || {
+    each(&mut times, "unwrap-key", || {
         drop(core.unwrap_key(&wrapped).unwrap());
     });
-    each(&mut times, "compute a keyed digest", || {
+    let nc = KekId::Label {
+        rank: 0,
+        compartment: "csirt-alpha".parse().unwrap(),
+    };
+    each(&mut times, "rewrap-key", || {
+        drop(core.rewrap_key(&wrapped, &nc).unwrap());
+    });
+    each(&mut times, "mac", || {
         core.mac(MacUse::Row, &[7; 64]).unwrap();
     });
     if let [_, mail, writer, reader] = arguments {
-        each(&mut times, "sign for OpenPGP", || {
+        each(&mut times, "pgp-sign", || {
             core.pgp_sign(&[7; 32]).unwrap();
         });
         let reading = client(Client::Reader(chancery_hsm_api::DoorZone::Mail));

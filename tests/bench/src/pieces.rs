@@ -105,10 +105,16 @@ pub(crate) fn beside(node: &Node, name: &str, done: &Done, alone: &BTreeMap<Stri
     let each = |all: Duration| all.as_secs_f64() * 1000.0 / messages;
     println!("{name}, the pieces alone, ms a message:");
     let mut others = 0.0;
+    let counted = alone.keys().any(|what| done.calls.contains_key(what));
+    assert!(
+        counted,
+        "no operation of the token was counted: {:?}",
+        done.calls
+    );
     for (what, one) in alone {
         let is_mail = what == alone::READ || what == alone::RENDER;
         // What a mail asks of the token is within the work on it.
-        let within = what == "sign for OpenPGP";
+        let within = what == "pgp-sign";
         #[allow(clippy::cast_precision_loss, reason = "a few thousand operations")]
         let times = match done.calls.get(what) {
             _ if is_mail && done.mail => 1.0,
