@@ -12,7 +12,9 @@ pub fn tell(process: &str, what: &str, outcome: &Result<(), String>) {
         "mark": MARK, "process": process, "try": what,
         "done": outcome.is_ok(), "why": outcome.as_ref().err(),
     });
-    let _told = writeln!(std::io::stderr().lock(), "{line}");
+    // One write: other daemons share this pipe, and formatting into it would
+    // hand it over in pieces that theirs could fall between.
+    let _told = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// What one line of a node's log tells: process, try, and why it was not done.
