@@ -48,8 +48,12 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Take the token that is there now for this node's, after it was exchanged
-    /// or restored on purpose.
-    BindToken,
+    /// or restored on purpose. Once custodians are enrolled they must have agreed.
+    BindToken {
+        /// The dossier (chancery key propose bind-token): what they agreed to.
+        #[arg(value_name = "FILE")]
+        dossier: Option<PathBuf>,
+    },
     /// Enrol the first custodians: who may order what is done with keys, and
     /// how many of them must agree. Later the custodians change this themselves.
     Enrol {

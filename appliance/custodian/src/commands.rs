@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use chancery_hsm_api::{Capability, Inventory as _, KeyErrorKind, KeyInfo, KeyRole};
+use chancery_hsm_api::{Capability, Inventory as _, KeyInfo, KeyRole};
 use chancery_hsm_custodian::{CustodianSettings, PinSource, note};
 use chancery_hsm_pkcs11::{Module, Pin, Token};
 use serde::Serialize;
@@ -55,11 +55,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 .and_then(|text| writeln!(out, "{text}"))
                 .map_err(Failure::system("print what the token can do"))
         }
-        Some(Command::BindToken) => {
+        Some(Command::BindToken { dossier }) => {
             environment::prepare(&settings)?;
             let house = House::open(&settings)?;
             let token = open_any(&settings, &house, load(&settings)?)?;
-            let serial = house.bind(&token)?;
+            let serial = office::bind(&settings, &house, &token, dossier.as_deref())?;
             let mut out = std::io::stdout().lock();
             writeln!(out, "bound to the token with the serial number {serial}")
                 .map_err(Failure::system("say so"))
@@ -100,18 +100,26 @@ pub(crate) fn open(
 
 /// The same with any token.
 fn open_any(settings: &CustodianSettings, house: &House, module: Module) -> Result<Token, Failure> {
-    let open = |module| {
-        let pin = settings::pin(settings)?;
+    let open = |module, pin| {
         let config = settings::token_config(&settings.token);
-        Ok(Token::open(module, config, pin, house.tries.clone())?)
+        Token::open(module, config, pin, house.tries.clone())
     };
-    match open(module.clone()) {
-        Err(Failure::Key(error))
-            if error.kind == KeyErrorKind::Config && office::take_next_pin(settings, house)? =>
-        {
-            open(module)
+    let before = house.tries.wrong_so_far()?;
+    match open(module.clone(), settings::pin(settings)?) {
+        Ok(token) => Ok(token),
+        Err(error) => {
+            // Only a PIN that the token refused is a reason to try the next one.
+            let refused = house.tries.wrong_so_far()? > before;
+            let Some(change) = refused
+                .then(|| office::pin_under_way(settings, house))
+                .flatten()
+            else {
+                return Err(error.into());
+            };
+            let token = open(module, change.pin()?)?;
+            change.settle(house)?;
+            Ok(token)
         }
-        other => other,
     }
 }
 
@@ -149,6 +157,15 @@ fn provision(
     }
     let token = open(settings, &house, module)?;
     let before: BTreeSet<KeyRole> = token.keys()?.into_iter().map(|key| key.role).collect();
+    let missing: Vec<String> = roles.difference(&before).map(ToString::to_string).collect();
+    if !missing.is_empty() && office::is_enrolled(&house) {
+        house.record_refusal("key.make", missing.join(" "))?;
+        return Err(Failure::Asked(format!(
+            "{}: this node has custodians, who order new keys: chancery key rotate (a KEK), or \
+             generate and activate",
+            missing.join(", ")
+        )));
+    }
     // Written before: a key without a record must not be.
     for role in roles.difference(&before) {
         house.record("key.make", role.to_string())?;

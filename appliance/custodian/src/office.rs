@@ -37,7 +37,7 @@ pub(crate) fn govern(
         .map(|key| (key.role, key.generation))
         .collect();
     register.reconcile(token, &there)?;
-    let roster = RosterFile::open(&roster_file(settings), log.as_ref())?;
+    let roster = RosterFile::open(&roster_file(settings), &settings.log_origin, log.as_ref())?;
     if roster.is_none() {
         tracing::warn!("no custodians are enrolled: nobody can order anything done with keys");
     }
@@ -79,45 +79,102 @@ pub(crate) fn perform(
             // Read before anything is begun: a file that is no PIN changes nothing.
             let new = Pin::from_file(&next)?;
             let digest = governance.begin(&dossier.proposal, &people)?;
-            if let Err(error) = token.change_pin(&new) {
-                governance.end(digest, false)?;
-                return Err(error.into());
-            }
+            // A token that fails may have changed it all the same: both files
+            // stay, and the next start finds out which of the two holds.
+            token.change_pin(&new)?;
             take(&present, &next)?;
             governance.end(digest, true)?;
             Ok(())
         }
         other => Err(Failure::Asked(format!(
-            "{} is carried out by the running node: chancery key perform",
+            "{} is carried out otherwise: by the running node (chancery key perform), \
+             chancery-custodian bind-token, or chancery restore",
             other.operation()
         ))),
     }
 }
 
-/// After a crash between the token's taking the new PIN and the file's being
-/// moved: moves it. True if there was one to take.
-pub(crate) fn take_next_pin(settings: &CustodianSettings, house: &House) -> Result<bool, Failure> {
-    let Ok((present, next)) = pin_files(settings) else {
-        return Ok(false);
-    };
-    let done = house.log.done();
-    let begun = done.iter().rev().find(|one| {
-        one.operation == "ceremony.begun"
-            && serde_json::from_str::<Proposal>(&one.detail)
-                .is_ok_and(|proposal| proposal.operation == Ceremony::ChangePin {})
-    });
-    let ended = |proposal: &Proposal| {
-        let digest = hex::encode(proposal.digest());
-        house.log.was_done("ceremony.done", &digest)
-    };
-    let open = begun
-        .and_then(|one| serde_json::from_str::<Proposal>(&one.detail).ok())
-        .is_some_and(|proposal| !ended(&proposal));
-    if !open || Pin::from_file(&next).is_err() {
-        return Ok(false);
+/// Takes that token for this node's; its serial number. Once there are
+/// custodians they must have agreed to exactly that one.
+pub(crate) fn bind(
+    settings: &CustodianSettings,
+    house: &House,
+    token: &Token,
+    dossier: Option<&Path>,
+) -> Result<String, Failure> {
+    if !is_enrolled(house) {
+        return house.bind(token);
     }
-    take(&present, &next)?;
-    Ok(true)
+    let serial = token.health().serial;
+    let Some(file) = dossier else {
+        house.record_refusal("token.bind", serial.clone())?;
+        return Err(Failure::Asked(format!(
+            "this node has custodians, who must agree: chancery key propose bind-token {serial}"
+        )));
+    };
+    let dossier: Dossier = read(file)?;
+    let governance = govern(settings, house, token)?;
+    let people = governance.agreed("custodian", &dossier)?;
+    let wanted = Ceremony::BindToken {
+        serial: serial.clone(),
+    };
+    if dossier.proposal.operation != wanted {
+        house.record_refusal("token.bind", serial.clone())?;
+        return Err(Failure::Asked(format!(
+            "the custodians agreed to {}; the token that is there has the serial number {serial}",
+            dossier.proposal.operation
+        )));
+    }
+    let digest = governance.begin(&dossier.proposal, &people)?;
+    house.bind(token)?;
+    governance.end(digest, true)?;
+    Ok(serial)
+}
+
+/// True once custodians were enrolled.
+pub(crate) fn is_enrolled(house: &House) -> bool {
+    chancery_hsm_custodian::is_enrolled(house.log.as_ref())
+}
+
+/// A change of the PIN that a crash interrupted: the token may have either.
+pub(crate) struct PinChange {
+    present: PathBuf,
+    next: PathBuf,
+    proposal: Proposal,
+}
+
+/// The change of the PIN that was begun and whose end nobody wrote down.
+pub(crate) fn pin_under_way(settings: &CustodianSettings, house: &House) -> Option<PinChange> {
+    let (present, next) = pin_files(settings).ok()?;
+    let done = house.log.done();
+    let proposal = done
+        .iter()
+        .rev()
+        .filter(|one| one.operation == "ceremony.begun")
+        .filter_map(|one| serde_json::from_str::<Proposal>(&one.detail).ok())
+        .find(|proposal| proposal.operation == Ceremony::ChangePin {})?;
+    let digest = hex::encode(proposal.digest());
+    let ended = ["ceremony.done", "ceremony.abandoned"]
+        .iter()
+        .any(|operation| house.log.was_done(operation, &digest));
+    (!ended && next.exists()).then_some(PinChange {
+        present,
+        next,
+        proposal,
+    })
+}
+
+impl PinChange {
+    /// The PIN that may be the token's by now.
+    pub(crate) fn pin(&self) -> Result<Pin, Failure> {
+        Ok(Pin::from_file(&self.next)?)
+    }
+
+    /// The token took it: it is the PIN from now on.
+    pub(crate) fn settle(self, house: &House) -> Result<(), Failure> {
+        take(&self.present, &self.next)?;
+        house.record("ceremony.done", hex::encode(self.proposal.digest()))
+    }
 }
 
 /// The file with the PIN, and the one with the next.

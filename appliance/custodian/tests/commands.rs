@@ -24,7 +24,7 @@ fn a_node_is_provisioned_once_and_shows_its_keys(kind: ModuleKind) {
     let made = json(&node.provision());
     assert_eq!(made["token"]["label"], "test-node");
     let keys = made["keys"].as_array().unwrap();
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 11);
     for key in keys {
         let role = key["role"].as_str().unwrap();
         let pair = !(role.starts_with("kek/") || role.starts_with("mac/"));
@@ -46,7 +46,7 @@ fn a_node_is_provisioned_once_and_shows_its_keys(kind: ModuleKind) {
 
     let log = std::fs::read_to_string(node.path("state/custodian.log")).unwrap();
     verify_chain(log.as_bytes()).unwrap();
-    assert_eq!(log.matches("\"key.make\"").count(), 10);
+    assert_eq!(log.matches("\"key.make\"").count(), 11);
     assert_eq!(log.matches("\"token.initialised\"").count(), 1);
 }
 

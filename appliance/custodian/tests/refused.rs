@@ -57,7 +57,11 @@ fn edit(node: &Node, from: &str, to: &str) {
 }
 
 fn made() -> Node {
-    let node = Node::new(ModuleKind::Kryoptic);
+    made_on(ModuleKind::Kryoptic)
+}
+
+fn made_on(kind: ModuleKind) -> Node {
+    let node = Node::new(kind);
     assert!(node.provision().status.success());
     assert!(node.command(&["keys"]).status.success());
     node
@@ -164,16 +168,20 @@ fn a_module_that_is_none_or_is_another() {
 
 #[test]
 fn a_key_that_wraps_and_decrypts() {
-    let node = made();
-    in_the_module(&node, "decrypts");
-    refuses(&node, "kek/2/acme is refused: its Decrypt is not false");
+    for kind in [ModuleKind::Kryoptic, ModuleKind::Softhsm] {
+        let node = made_on(kind);
+        in_the_module(&node, "decrypts");
+        refuses(&node, "kek/2/acme is refused: its Decrypt is not false");
+    }
 }
 
 #[test]
 fn a_kek_that_may_leave_the_token() {
-    let node = made();
-    in_the_module(&node, "leaves");
-    refuses(&node, "kek/2/acme is refused: its Extractable is not false");
+    for kind in [ModuleKind::Kryoptic, ModuleKind::Softhsm] {
+        let node = made_on(kind);
+        in_the_module(&node, "leaves");
+        refuses(&node, "kek/2/acme is refused: its Extractable is not false");
+    }
 }
 
 #[test]
@@ -203,12 +211,15 @@ fn what_a_token_can_do_is_shown() {
 
 const DEED: &str = "CHANCERY_TEST_DEED";
 const FOLDER: &str = "CHANCERY_TEST_FOLDER";
+const MODULE: &str = "CHANCERY_TEST_MODULE";
 
 /// In a process of its own: the module is configured by its environment.
 fn in_the_module(node: &Node, deed: &str) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["an_attackers_deed", "--exact", "--ignored", "--nocapture"])
         .env("KRYOPTIC_CONF", node.path("token/token.conf"))
+        .env("SOFTHSM2_CONF", node.path("token/softhsm2.conf"))
+        .env(MODULE, node.module())
         .env(FOLDER, node.folder.path())
         .env(DEED, deed)
         .output()
@@ -220,7 +231,8 @@ fn in_the_module(node: &Node, deed: &str) {
 #[ignore = "the attacker's process, started by the other tests"]
 fn an_attackers_deed() {
     let folder = std::path::PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let module = Pkcs11::new(node::kryoptic()).unwrap();
+    let module = std::path::PathBuf::from(std::env::var_os(MODULE).unwrap());
+    let module = Pkcs11::new(module).unwrap();
     module
         .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
         .unwrap();

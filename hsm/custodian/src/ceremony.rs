@@ -89,6 +89,12 @@ pub enum Ceremony {
     /// A new user PIN for the token, from the file beside the present one
     /// (`FILE.next`). Needs the custodian stopped.
     ChangePin {},
+    /// Takes the token with that serial number for this node's, after the old
+    /// one was exchanged. Needs the custodian stopped.
+    BindToken {
+        /// Its serial number.
+        serial: String,
+    },
     /// Brings the backup with this digest back as this node. Needs the node stopped.
     Restore {
         /// SHA-256 of the backup's file, in hex.
@@ -120,6 +126,7 @@ impl Ceremony {
             Self::RoleTable { .. } => "custody.role-table",
             Self::Roster { .. } => "custody.roster",
             Self::ChangePin {} => "token.change-pin",
+            Self::BindToken { .. } => "token.bind",
             Self::Restore { .. } => "node.restore",
         }
     }
@@ -127,7 +134,10 @@ impl Ceremony {
     /// True for what is done while the custodian is stopped.
     #[must_use]
     pub const fn is_offline(&self) -> bool {
-        matches!(self, Self::ChangePin {} | Self::Restore { .. })
+        matches!(
+            self,
+            Self::ChangePin {} | Self::BindToken { .. } | Self::Restore { .. }
+        )
     }
 }
 
@@ -177,6 +187,12 @@ impl Display for Ceremony {
                     .try_for_each(|name| write!(f, " {name}"))
             }
             Self::ChangePin {} => f.write_str("change the token's user PIN"),
+            Self::BindToken { serial } => {
+                write!(
+                    f,
+                    "take the token with the serial number {serial} for this node's"
+                )
+            }
             Self::Restore { digest } => write!(f, "restore the backup {digest}"),
         }
     }

@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chancery_hsm_api::durable;
@@ -69,6 +70,10 @@ pub trait Recorder: Send + Sync {
 
     /// All that was ever done, in order.
     fn done(&self) -> Vec<Done>;
+
+    /// The latest time in any line, refusals too: microseconds since 1970, UTC;
+    /// 0 for an empty log.
+    fn latest(&self) -> i64;
 }
 
 /// Something that was done.
@@ -98,6 +103,8 @@ struct Line {
 /// The log in a file.
 pub struct ChainLog {
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// The latest time in any line; asked with every use of a key.
+    latest: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -156,7 +163,9 @@ impl ChainLog {
             .open(path)?;
         durable::sync_folder_of(path)?;
         let mut done = Vec::new();
+        let mut latest = 0;
         let (head, torn) = walk(&mut file, |line| {
+            latest = latest.max(line.at);
             if line.outcome == Outcome::Done {
                 done.push(Done {
                     at: line.at,
@@ -173,6 +182,7 @@ impl ChainLog {
         }
         let log = Self {
             clock: Box::new(clock),
+            latest: AtomicI64::new(latest),
             state: Mutex::new(State {
                 file,
                 head,
@@ -222,6 +232,7 @@ impl Recorder for ChainLog {
         }
         state.length += bytes.len() as u64;
         state.head = Head { seq, hash };
+        self.latest.fetch_max(line.at, Ordering::SeqCst);
         if event.outcome == Outcome::Done {
             state.done.push(Done {
                 at: line.at,
@@ -250,6 +261,10 @@ impl Recorder for ChainLog {
     fn done(&self) -> Vec<Done> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done.clone()
+    }
+
+    fn latest(&self) -> i64 {
+        self.latest.load(Ordering::SeqCst)
     }
 }
 

@@ -21,6 +21,7 @@ const BEGUN: &str = "ceremony.begun";
 const ENDED: &str = "ceremony.done";
 const ABANDONED: &str = "ceremony.abandoned";
 const REFUSED: &str = "ceremony.refused";
+const TABLE: &str = "role-table.changed";
 
 /// What came of it, for who ordered it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,11 +69,16 @@ impl Governance {
             .done()
             .into_iter()
             .rev()
-            .find(|one| one.operation == "role-table.changed");
+            .find(|one| one.operation == TABLE);
         let denied = match (std::fs::read(&denied_file), last) {
             (Err(error), None) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
             (Err(error), _) => return Err(wrong(&error)),
             (Ok(bytes), Some(last)) if digest(&bytes) == last.detail => {
+                serde_json::from_slice(&bytes).map_err(|error| wrong(&error))?
+            }
+            // Agreed, begun and written, but not recorded before a crash.
+            (Ok(bytes), _) if is_under_way(recorder.as_ref(), &bytes) => {
+                note(recorder.as_ref(), TABLE, digest(&bytes))?;
                 serde_json::from_slice(&bytes).map_err(|error| wrong(&error))?
             }
             (Ok(_), _) => {
@@ -150,8 +156,25 @@ impl Governance {
                     .register
                     .card(role, *generation)
                     .is_some_and(|card| card.destroyed_at.is_some()),
-                // One record is the whole of these.
-                _ => false,
+                // One record is the whole of these: it was written, or not.
+                Ceremony::Activate { role, generation } => self
+                    .register
+                    .card(role, *generation)
+                    .is_some_and(|card| card.active_from.is_some()),
+                Ceremony::Retire { role, generation } => self
+                    .register
+                    .card(role, *generation)
+                    .is_some_and(|card| card.retired_at.is_some()),
+                Ceremony::RoleTable { denied } => {
+                    *lock(&self.denied) == denied.iter().cloned().collect()
+                }
+                Ceremony::Roster { roster } => self.roster().as_ref() == Some(roster),
+                // Settled by who opens the token, before this.
+                Ceremony::ChangePin {} | Ceremony::BindToken { .. } | Ceremony::Restore { .. } => {
+                    false
+                }
+                // An answer that nobody got.
+                Ceremony::ExportPublic { .. } => false,
             };
             self.note(if finished { ENDED } else { ABANDONED }, digest)?;
         }
@@ -190,7 +213,8 @@ impl Governance {
         let roster = lock(&self.roster);
         let file = roster.as_ref().ok_or(NotAgreed::NoRoster)?;
         let people = judge(file.present(), &self.node, dossier, self.register.now())?;
-        if self.was_used(digest) {
+        // Begun counts: how it ended may be what could not be written down.
+        if self.was_used(digest) || was_begun(self.recorder.as_ref(), &dossier.proposal) {
             return Err(NotAgreed::UsedBefore);
         }
         Ok(people)
@@ -251,7 +275,7 @@ impl Governance {
         Ok(digest)
     }
 
-    /// Writes down how it ended.
+    /// Writes down how it ended, what `begin` answered being the digest.
     ///
     /// # Errors
     /// Those of the log.
@@ -284,6 +308,11 @@ impl Governance {
             Ceremony::Retire { role, generation } => register.retire(role, *generation)?,
             Ceremony::Destroy { role, generation } => register.destroy(keys, role, *generation)?,
             Ceremony::ExportPublic { role, generation } => {
+                let ours = register.card(role, *generation);
+                if ours.is_none_or(|card| card.destroyed_at.is_some()) {
+                    let why = format!("generation {generation} of {role} was never made here");
+                    return Err(KeyError::new(KeyErrorKind::Unknown, WHAT, why));
+                }
                 let found = keys
                     .keys()?
                     .into_iter()
@@ -304,7 +333,7 @@ impl Governance {
                 file.change(roster.clone(), dossier.clone(), self.recorder.as_ref())?;
             }
             // Refused above.
-            Ceremony::ChangePin {} | Ceremony::Restore { .. } => {}
+            Ceremony::ChangePin {} | Ceremony::BindToken { .. } | Ceremony::Restore { .. } => {}
         }
         Ok(None)
     }
@@ -326,22 +355,52 @@ impl Governance {
         let set: BTreeSet<Denial> = denied.iter().cloned().collect();
         let bytes = serde_json::to_vec_pretty(&set).map_err(|error| unwritable(&error))?;
         durable::replace(&self.denied_file, &bytes).map_err(|error| unwritable(&error))?;
-        self.note("role-table.changed", digest(&bytes))?;
+        self.note(TABLE, digest(&bytes))?;
         *lock(&self.denied) = set;
         Ok(())
     }
 
     fn note(&self, operation: &str, detail: String) -> Result<(), KeyError> {
-        self.recorder
-            .record(&Event {
-                client: "custodian".to_owned(),
-                operation: operation.to_owned(),
-                outcome: Outcome::Done,
-                detail,
-                suppressed: 0,
-            })
-            .map_err(|error| unwritable(&error))
+        note(self.recorder.as_ref(), operation, detail)
     }
+}
+
+fn note(recorder: &dyn Recorder, operation: &str, detail: String) -> Result<(), KeyError> {
+    recorder
+        .record(&Event {
+            client: "custodian".to_owned(),
+            operation: operation.to_owned(),
+            outcome: Outcome::Done,
+            detail,
+            suppressed: 0,
+        })
+        .map_err(|error| unwritable(&error))
+}
+
+/// True if that proposal was ever begun.
+pub(crate) fn was_begun(recorder: &dyn Recorder, proposal: &Proposal) -> bool {
+    serde_json::to_string(proposal).is_ok_and(|text| recorder.was_done(BEGUN, &text))
+}
+
+/// True if the last ceremony that was begun asks for exactly this role table
+/// and nobody wrote down how it ended.
+fn is_under_way(recorder: &dyn Recorder, table: &[u8]) -> bool {
+    let done = recorder.done();
+    let Some(last) = done.iter().rev().find(|one| one.operation == BEGUN) else {
+        return false;
+    };
+    let Ok(proposal) = serde_json::from_str::<Proposal>(&last.detail) else {
+        return false;
+    };
+    let Ceremony::RoleTable { denied } = &proposal.operation else {
+        return false;
+    };
+    let asked: BTreeSet<&Denial> = denied.iter().collect();
+    let digest = hex::encode(proposal.digest());
+    let ended = [ENDED, ABANDONED]
+        .iter()
+        .any(|operation| recorder.was_done(operation, &digest));
+    !ended && serde_json::to_vec_pretty(&asked).is_ok_and(|text| text == table)
 }
 
 /// Roles whose later generations nothing could use yet.

@@ -43,7 +43,7 @@ pub use protocol::{
 };
 pub use register::{Now, Register};
 pub use roles::{Client, may};
-pub use roster::{Roster, RosterFile, RosterText};
+pub use roster::{Roster, RosterFile, RosterText, is_begun as is_enrolled};
 pub use server::Server;
 pub use settings::{CustodianSettings, Hardening, ModuleKind, PinSource, TokenSettings};
 pub use uri::{TokenUri, UriError};

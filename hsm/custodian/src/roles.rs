@@ -64,7 +64,8 @@ pub fn may(client: Client, request: &Request) -> bool {
         // A door speaks TLS with its own certificate alone.
         Request::TlsSign { zone, .. } => client == Client::Door(*zone),
         Request::PublicKey(role) => match client {
-            Client::Core => true,
+            // A secret key has none: whoever asks for it wants something else.
+            Client::Core => role.is_key_pair(),
             // Public parts leave by a ceremony alone.
             Client::Admin => false,
             Client::Door(zone) => *role == KeyRole::Tls(zone),

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ceremony::{Ceremony, Dossier};
 use crate::chain::{Event, Outcome, Recorder};
 use crate::council::signed_by_enough;
+use crate::governance::was_begun;
 
 const DOMAIN: &[u8] = b"chancery-custodian-roster-v1\n";
 const OPEN: &str = "open the roster of custodians";
@@ -97,6 +98,12 @@ impl Roster {
     }
 }
 
+/// True once custodians were enrolled: from then on they alone have keys made.
+#[must_use]
+pub fn is_begun(recorder: &dyn Recorder) -> bool {
+    recorder.done().iter().any(|one| one.operation == BEGUN)
+}
+
 fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name
@@ -130,16 +137,20 @@ impl RosterFile {
     /// [`KeyErrorKind::Config`] when there is one already, or it is no roster.
     pub fn begin(path: &Path, text: RosterText, recorder: &dyn Recorder) -> Result<(), KeyError> {
         Roster::new(text.clone()).map_err(|why| wrong(path, &why))?;
-        if path.exists() || recorder.done().iter().any(|one| one.operation == BEGUN) {
+        let (line, hash) =
+            line(1, &[0; 32], text, None).map_err(|e| wrong(path, &e.to_string()))?;
+        let recorded: Vec<String> = hashes_in(recorder);
+        if path.exists() || (!recorded.is_empty() && recorded != [hex::encode(hash)]) {
             return Err(wrong(
                 path,
                 "there is one already: it is changed by its custodians",
             ));
         }
-        let (line, hash) =
-            line(1, &[0; 32], text, None).map_err(|e| wrong(path, &e.to_string()))?;
-        // The log first: a roster that nobody recorded is never believed.
-        note(recorder, BEGUN, &hash).map_err(|error| wrong(path, &error.to_string()))?;
+        // The log first: a roster that nobody recorded is never believed. After
+        // a crash in between the same roster is enrolled once more.
+        if recorded.is_empty() {
+            note(recorder, BEGUN, &hash).map_err(|error| wrong(path, &error.to_string()))?;
+        }
         durable::replace(path, &line).map_err(|error| wrong(path, &error.to_string()))
     }
 
@@ -148,20 +159,21 @@ impl RosterFile {
     ///
     /// # Errors
     /// [`KeyErrorKind::Config`] when it was changed, cut, or is gone.
-    pub fn open(path: &Path, recorder: &dyn Recorder) -> Result<Option<Self>, KeyError> {
-        let recorded: Vec<String> = recorder
-            .done()
-            .into_iter()
-            .filter(|one| one.operation == BEGUN || one.operation == CHANGED)
-            .map(|one| one.detail)
-            .collect();
+    pub fn open(
+        path: &Path,
+        node: &str,
+        recorder: &dyn Recorder,
+    ) -> Result<Option<Self>, KeyError> {
+        let recorded = hashes_in(recorder);
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound && recorded.is_empty() => {
                 return Ok(None);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(wrong(path, "it is gone: restore it"));
+                let why = "it is gone: restore it (or, if enrolling was interrupted, enrol the \
+                           same custodians again)";
+                return Err(wrong(path, why));
             }
             Err(error) => return Err(wrong(path, &error.to_string())),
         };
@@ -187,14 +199,27 @@ impl RosterFile {
                     let asked = Ceremony::Roster {
                         roster: read.roster.clone(),
                     };
-                    if dossier.proposal.operation != asked || !signed_by_enough(before, dossier) {
+                    if dossier.proposal.operation != asked
+                        || dossier.proposal.node != node
+                        || !signed_by_enough(before, dossier)
+                    {
                         return Err(broken("the custodians before did not agree to it"));
                     }
                 }
                 _ => return Err(broken("only the first version has no approvals")),
             }
+            let begun = read
+                .agreed
+                .as_ref()
+                .is_none_or(|dossier| was_begun(recorder, &dossier.proposal));
             let (again, hash) = line(seq, &head, read.roster, read.agreed)
                 .map_err(|error| broken(&error.to_string()))?;
+            // What was signed and never carried out, because its time was over
+            // or somebody refused, is no version: whoever wrote it here was not
+            // this custodian.
+            if !begun {
+                return Err(broken("the log does not tell that it was carried out"));
+            }
             if again.strip_suffix(b"\n") != Some(piece) {
                 return Err(broken("it is not what was written there"));
             }
@@ -255,7 +280,11 @@ impl RosterFile {
             let cut = file.set_len(length);
             return Err(failed(&cut.err().unwrap_or(error)));
         }
-        note(recorder, CHANGED, &hash).map_err(|error| failed(&error))?;
+        if let Err(error) = note(recorder, CHANGED, &hash) {
+            // It does not count, and must not stand before the next.
+            let cut = file.set_len(length).and_then(|()| file.sync_all());
+            return Err(failed(&cut.err().unwrap_or(error)));
+        }
         self.present = next;
         self.head = hash;
         self.seq = seq;
@@ -285,6 +314,16 @@ fn line(
     let mut bytes = serde_json::to_vec(&line)?;
     bytes.push(b'\n');
     Ok((bytes, hash))
+}
+
+/// The versions that the log tells of.
+fn hashes_in(recorder: &dyn Recorder) -> Vec<String> {
+    recorder
+        .done()
+        .into_iter()
+        .filter(|one| one.operation == BEGUN || one.operation == CHANGED)
+        .map(|one| one.detail)
+        .collect()
 }
 
 fn note(recorder: &dyn Recorder, operation: &str, hash: &[u8; 32]) -> io::Result<()> {

@@ -163,10 +163,12 @@ fn repeated_swapped_expired_and_replayed_approvals_are_refused_and_recorded() {
     assert_eq!(admin.cards().unwrap().len(), 2, "nothing was made");
 
     // Expired, to the second.
-    let late = office.dossier(rotate(2), &[0, 1]);
+    let (late, later) = (
+        office.dossier(rotate(2), &[0, 1]),
+        office.dossier(rotate(3), &[0, 1]),
+    );
     let end = late.approvals[0].record.not_after;
-    office.set(end + 1);
-    assert!(admin.perform(&late).unwrap_err().detail.contains("expired"));
+    // One microsecond before and after.
     office.set(end);
     admin.perform(&late).unwrap();
     // Replayed: by the same process, and by the next.
@@ -174,6 +176,23 @@ fn repeated_swapped_expired_and_replayed_approvals_are_refused_and_recorded() {
     let again = office.open(&[]);
     let error = client(&again, Client::Admin).perform(&late).unwrap_err();
     assert!(error.detail.contains("before"), "{error}");
+    office.set(end + 1);
+    assert!(
+        admin
+            .perform(&later)
+            .unwrap_err()
+            .detail
+            .contains("expired")
+    );
+    // The refusal was recorded: a clock that is set back gives no time again.
+    office.set(end);
+    assert!(
+        admin
+            .perform(&later)
+            .unwrap_err()
+            .detail
+            .contains("expired")
+    );
 }
 
 #[test]
@@ -229,7 +248,9 @@ fn the_roster_changes_by_those_it_names_and_proves_itself() {
     let lines: Vec<&str> = text.lines().collect();
     let cut = format!("{}\n{}\n", lines[0], lines[1]);
     let fewer = text.replacen("\"needed\":2", "\"needed\":3", 1);
-    let foreign = office::bytes(&Office::new(2, 5).roster_file());
+    let other = Office::new(2, 5);
+    drop(other.open(&[INTAKE]));
+    let foreign = office::bytes(&other.roster_file());
     for bad in [cut.as_bytes(), fewer.as_bytes(), &foreign, b""] {
         std::fs::write(&file, bad).unwrap();
         assert!(office.try_open(&[]).is_err());

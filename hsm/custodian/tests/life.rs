@@ -153,6 +153,40 @@ fn a_clock_that_is_set_back_gives_no_more_time() {
 }
 
 #[test]
+fn a_refusal_is_remembered_against_a_clock_that_is_set_back() {
+    let mut office = Office::new(2, 3);
+    office.periods.kek.make_days = 10;
+    let from = office.now();
+    let server = office.open(&[INTAKE]);
+    make(&server, &INTAKE, 0).unwrap();
+    office.set(from + 10 * DAY + SECOND);
+    make(&server, &INTAKE, 0).unwrap_err();
+    office.set(from + SECOND);
+    make(&server, &INTAKE, 0).unwrap_err();
+    drop(server);
+    make(&office.open(&[]), &INTAKE, 0).unwrap_err();
+}
+
+#[test]
+fn once_custodians_are_enrolled_no_key_is_taken_in_that_they_did_not_order() {
+    let office = Office::new(2, 3);
+    drop(office.open(&[INTAKE]));
+    let planted: KeyRole = "kek/3/planted".parse().unwrap();
+    let server = office.open(&[INTAKE, planted.clone(), KeyRole::PgpSign]);
+    let error = make(&server, &planted, 0).unwrap_err();
+    assert_eq!(error.kind, KeyErrorKind::Unknown, "{error}");
+    let error = make(&server, &KeyRole::PgpSign, 0).unwrap_err();
+    assert_eq!(error.kind, KeyErrorKind::Unknown, "{error}");
+    let export = Ceremony::ExportPublic {
+        role: KeyRole::PgpSign,
+        generation: 1,
+    };
+    let error = office.order(&server, export, &[0, 1]).unwrap_err();
+    assert!(error.detail.contains("never made here"), "{error}");
+    make(&server, &INTAKE, 0).unwrap();
+}
+
+#[test]
 fn rotation_overlaps_and_the_old_kek_goes_only_when_nothing_is_under_it() {
     let office = Office::new(2, 3);
     let server = office.open(&[INTAKE]);

@@ -46,6 +46,14 @@ impl Tries {
         self.write(Count::default())
     }
 
+    /// How many wrong PINs the token was asked about since the last right one.
+    ///
+    /// # Errors
+    /// [`KeyErrorKind::Config`] when the file cannot be read.
+    pub fn wrong_so_far(&self) -> Result<u32, KeyError> {
+        self.read().map(|count| count.wrong)
+    }
+
     /// Counts a try that is about to be made.
     pub(crate) fn begin(&self) -> Result<(), KeyError> {
         let count = self.read()?;

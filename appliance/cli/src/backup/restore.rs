@@ -150,9 +150,13 @@ fn unpack(
         SystemClock.now().as_micros()
     })
     .map_err(|error| Failure::new(error.to_string()))?;
-    let roster = RosterFile::open(&state.join("roster.jsonl"), &log)
-        .map_err(|error| Failure::new(error.to_string()))?
-        .ok_or_else(|| Failure::new("the node in the backup has no custodians"))?;
+    let roster = RosterFile::open(
+        &state.join("roster.jsonl"),
+        &settings.custodian.log_origin,
+        &log,
+    )
+    .map_err(|error| Failure::new(error.to_string()))?
+    .ok_or_else(|| Failure::new("the node in the backup has no custodians"))?;
     let people = judge(
         roster.present(),
         &settings.custodian.log_origin,

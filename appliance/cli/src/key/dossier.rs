@@ -56,6 +56,13 @@ pub(super) fn other(what: &Other) -> Result<(Ceremony, &PathBuf, u32), Failure> 
             (Ceremony::RoleTable { denied }, &to.out, to.hours)
         }
         Other::ChangePin { to } => (Ceremony::ChangePin {}, &to.out, to.hours),
+        Other::BindToken { serial, to } => (
+            Ceremony::BindToken {
+                serial: serial.clone(),
+            },
+            &to.out,
+            to.hours,
+        ),
         Other::Restore { backup, to } => {
             let bytes = files::read(backup, BACKUP)?;
             let digest = hex::encode(Sha256::digest(bytes));

@@ -164,6 +164,14 @@ enum Other {
         #[command(flatten)]
         to: Out,
     },
+    /// Another token for this node, after the old one was exchanged: stop the
+    /// node, then: chancery-custodian bind-token FILE.
+    BindToken {
+        /// The serial number of the token.
+        serial: String,
+        #[command(flatten)]
+        to: Out,
+    },
     /// Restores a backup: chancery restore asks for this proposal, approved.
     Restore {
         /// The backup.

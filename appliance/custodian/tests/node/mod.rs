@@ -24,6 +24,7 @@ pgp/sign
 pgp/decrypt
 tls/rest
 tls/mail
+tls/siena
 ";
 
 pub(crate) struct Node {

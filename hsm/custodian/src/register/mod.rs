@@ -53,8 +53,6 @@ struct State {
     destroying: Vec<(KeyRole, u32)>,
     /// What the token was told to make things with.
     told: BTreeMap<KeyRole, u32>,
-    /// When the log was last written.
-    latest: i64,
 }
 
 const MAKING: &str = "key.making";
@@ -91,20 +89,22 @@ impl Register {
     }
 
     /// Now, microseconds since 1970; a clock that was set back does not give a
-    /// key more time than it had when the log was last written.
+    /// key more time than it had when the log was last written, be it by a refusal.
     #[must_use]
     pub fn now(&self) -> i64 {
-        (self.now)().max(self.lock().latest)
+        (self.now)().max(self.recorder.latest())
     }
 
     /// Brings register and token together after a start: ends what a crash
     /// interrupted, takes in the first keys of roles that it has not seen, and
-    /// tells the token what to make things with. A later generation that the
-    /// register does not know was put there by someone else and is not used.
+    /// tells the token what to make things with. Once custodians are enrolled,
+    /// and of later generations always, a key that the register does not know
+    /// was put there by someone else and is not used.
     ///
     /// # Errors
     /// Those of the token and of the log.
     pub fn reconcile(&self, keys: &dyn KeyLife, there: &[(KeyRole, u32)]) -> Result<(), KeyError> {
+        let enrolled = crate::roster::is_begun(self.recorder.as_ref());
         let (making, destroying) = {
             let state = self.lock();
             (state.making.clone(), state.destroying.clone())
@@ -122,7 +122,7 @@ impl Register {
             if self.lock().cards.contains_key(&(role.clone(), *generation)) {
                 continue;
             }
-            if *generation != 1 {
+            if enrolled || *generation != 1 {
                 tracing::error!(%role, generation, "the token has a key that was never made here: it is not used");
                 continue;
             }
@@ -179,11 +179,10 @@ impl Register {
     /// [`KeyErrorKind::Denied`] where none is active: not yet, or no longer.
     pub fn may_make(&self, keys: &dyn KeyLife, role: &KeyRole) -> Result<(), KeyError> {
         // Held over both: of two callers the later one tells the token last.
+        let now = self.now();
         let mut state = self.lock();
-        let now = (self.now)().max(state.latest);
         if !state.cards.keys().any(|(one, _)| one == role) {
-            // The token says that there is no such key.
-            return Ok(());
+            return Err(never_made(role));
         }
         let Some(generation) = state.maker(role, now) else {
             let detail = format!(
@@ -212,7 +211,7 @@ impl Register {
             return if self.lock().cards.keys().any(|(one, _)| one == role) {
                 denied("was never made here")
             } else {
-                Ok(())
+                Err(never_made(role))
             };
         };
         match card.state(self.now()) {
@@ -231,7 +230,7 @@ impl Register {
     pub fn may_open_newest(&self, keys: &dyn KeyLife, role: &KeyRole) -> Result<(), KeyError> {
         let mut state = self.lock();
         let Some(generation) = state.newest_active(role) else {
-            return Ok(());
+            return Err(never_made(role));
         };
         if state.told.get(role) != Some(&generation) {
             keys.use_generation(role, generation);
@@ -286,7 +285,6 @@ impl State {
     /// Takes in one line of the log; lines about other things are passed over.
     fn apply(&mut self, done: &Done) -> Result<(), &'static str> {
         let operation = done.operation.as_str();
-        self.latest = self.latest.max(done.at);
         if ![
             MAKING, MADE, ABANDONED, ACTIVATED, RETIRED, CLOSED, DESTROYING, DESTROYED,
         ]
@@ -364,6 +362,12 @@ impl State {
             .map(|card| card.generation)
             .max()
     }
+}
+
+/// Whatever the token has under that name was never made by this custodian.
+fn never_made(role: &KeyRole) -> KeyError {
+    let detail = format!("this node has no key {role}: chancery key generate {role}");
+    KeyError::new(KeyErrorKind::Unknown, "use a key", detail)
 }
 
 const UNKNOWN: &str = "it tells of a key that was never made";

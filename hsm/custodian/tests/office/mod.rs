@@ -37,6 +37,7 @@ pub(crate) struct Office {
     pub(crate) periods: Periods,
     pub(crate) fuse: Fuse,
     nonce: AtomicU8,
+    needed: u32,
 }
 
 /// A log that dies with its process.
@@ -62,6 +63,10 @@ impl Recorder for Mortal {
     fn done(&self) -> Vec<Done> {
         self.0.done()
     }
+
+    fn latest(&self) -> i64 {
+        self.0.latest()
+    }
 }
 
 impl Office {
@@ -76,7 +81,8 @@ impl Office {
         let fuse = Fuse::default();
         let keys = SoftKeys::default();
         keys.token.lock().unwrap().fuse = fuse.clone();
-        let office = Self {
+        Self {
+            needed,
             folder: tempfile::tempdir().unwrap(),
             keys,
             clock: Arc::new(AtomicI64::new(NEW_YEAR)),
@@ -84,11 +90,7 @@ impl Office {
             periods: Periods::default(),
             fuse,
             nonce: AtomicU8::new(0),
-        };
-        let roster = office.roster(needed, &(0..count).collect::<Vec<_>>());
-        let log = office.log();
-        RosterFile::begin(&office.roster_file(), roster, log.as_ref()).unwrap();
-        office
+        }
     }
 
     pub(crate) fn roster(&self, needed: u32, who: &[u8]) -> RosterText {
@@ -128,7 +130,12 @@ impl Office {
         )?;
         let there: Vec<(KeyRole, u32)> = there.iter().map(|role| (role.clone(), 1)).collect();
         register.reconcile(&self.keys, &there)?;
-        let roster = RosterFile::open(&self.roster_file(), log.as_ref())?;
+        if log.head().seq == 0 || !chancery_hsm_custodian::is_enrolled(log.as_ref()) {
+            let all: Vec<u8> = (0..u8::try_from(self.people.len()).unwrap()).collect();
+            let roster = self.roster(self.needed, &all);
+            RosterFile::begin(&self.roster_file(), roster, log.as_ref())?;
+        }
+        let roster = RosterFile::open(&self.roster_file(), ORIGIN, log.as_ref())?;
         let governance = Governance::open(
             ORIGIN.to_owned(),
             Arc::clone(&log),
