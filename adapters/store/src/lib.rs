@@ -29,6 +29,7 @@
 mod config;
 mod connection;
 mod fault;
+mod kept;
 mod migrate;
 mod probe;
 mod schema;

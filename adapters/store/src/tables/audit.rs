@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use super::{column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::few;
 use crate::schema::{audit_checkpoint as checkpoint, audit_leaf as table};
 
 #[derive(Insertable)]
@@ -47,7 +48,7 @@ pub(crate) fn size(db: &mut Db, log_id: &str) -> Done<u64> {
     let query = table::table
         .filter(table::log_id.eq(log_id))
         .select(diesel::dsl::max(table::seq));
-    match each!(db, c => query.first::<Option<i64>>(c))? {
+    match each!(db, c => query.get_result::<Option<i64>>(c))? {
         None => Ok(0),
         Some(last) => Ok(column::count::<u64>(last, "audit_leaf.seq")? + 1),
     }
@@ -84,9 +85,8 @@ pub(crate) fn leaves(db: &mut Db, log_id: &str, from: u64, limit: u32) -> Done<V
                 .and(table::seq.ge(column::number(from)?)),
         )
         .order(table::seq.asc())
-        .limit(i64::from(limit))
         .select((table::seq, table::leaf_hash, table::record));
-    let leaves: Vec<AuditLeaf> = each!(db, c => query.load::<Got>(c))?
+    let leaves: Vec<AuditLeaf> = each!(db, c => few(query, limit).load::<Got>(c))?
         .into_iter()
         .map(leaf)
         .collect::<Done<_>>()?;
@@ -124,7 +124,7 @@ pub(crate) fn last_of_delivery(
         )
         .order(table::seq.desc())
         .select((table::seq, table::leaf_hash, table::record));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => few(query, 1).get_result::<Got>(c).optional())?
         .map(leaf)
         .transpose()
 }

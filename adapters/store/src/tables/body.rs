@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 use super::{column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::{few, kept};
 use crate::schema::body as table;
 use crate::schema::segment;
 
@@ -96,9 +97,10 @@ pub(crate) fn insert_segments(db: &mut Db, rows: &[PutSegment<'_>]) -> Done {
 
 pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
     let place = table::table.filter(table::id.eq(row.id).and(table::version.eq(row.version - 1)));
-    match each!(db, c => diesel::update(place).set(row).execute(c))? {
-        1 => Ok(()),
-        _ => Err(Fault::Conflict),
+    let update = diesel::update(place).set(row).returning(table::version);
+    match each!(db, c => kept(update).get_result::<i64>(c).optional())? {
+        Some(_) => Ok(()),
+        None => Err(Fault::Conflict),
     }
 }
 
@@ -117,7 +119,7 @@ pub(crate) fn delete(db: &mut Db, id: &BodyId) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &BodyId) -> Done<Option<BodyRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => query.get_result::<Got>(c).optional())?
         .map(BodyRow::try_from)
         .transpose()
 }
@@ -130,7 +132,7 @@ pub(crate) fn get_segment(db: &mut Db, body: &BodyId, index: u32) -> Done<Option
                 .and(segment::position.eq(i64::from(index))),
         )
         .select(segment::sealed);
-    let sealed = each!(db, c => query.first::<Vec<u8>>(c).optional())?;
+    let sealed = each!(db, c => query.get_result::<Vec<u8>>(c).optional())?;
     Ok(sealed.map(|sealed| SegmentRow {
         body: *body,
         index,
@@ -143,9 +145,8 @@ pub(crate) fn expired(db: &mut Db, now: Timestamp, limit: u32) -> Done<Vec<BodyI
         .filter(sql::<Bool>(UNBOUND))
         .filter(table::expires_at.le(now.as_micros()))
         .order((table::expires_at.asc(), table::id.asc()))
-        .limit(i64::from(limit))
         .select(table::id);
-    each!(db, c => query.load::<Vec<u8>>(c))?
+    each!(db, c => few(query, limit).load::<Vec<u8>>(c))?
         .iter()
         .map(|id| Ok(BodyId::from_bytes(column::fixed(id, "body.id")?)))
         .collect()

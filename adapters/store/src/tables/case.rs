@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 use super::{column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::{few, kept};
 use crate::schema::review_case as table;
 use crate::schema::vote;
 
@@ -96,9 +97,10 @@ pub(crate) fn insert_votes(db: &mut Db, rows: &[PutVote<'_>]) -> Done {
 
 pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
     let place = table::table.filter(table::id.eq(row.id).and(table::version.eq(row.version - 1)));
-    match each!(db, c => diesel::update(place).set(row).execute(c))? {
-        1 => Ok(()),
-        _ => Err(Fault::Conflict),
+    let update = diesel::update(place).set(row).returning(table::version);
+    match each!(db, c => kept(update).get_result::<i64>(c).optional())? {
+        Some(_) => Ok(()),
+        None => Err(Fault::Conflict),
     }
 }
 
@@ -106,18 +108,19 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &CaseId) -> Done<Option<CaseRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => query.get_result::<Got>(c).optional())?
         .map(CaseRow::try_from)
         .transpose()
 }
 
 pub(crate) fn open(db: &mut Db, limit: u32) -> Done<Vec<CaseRow>> {
     // Written out, so that the planners see that the partial index fits.
-    let query = table::table
-        .filter(sql::<Bool>("state = 'open'"))
-        .order((table::due_at.asc(), table::opened_at.asc(), table::id.asc()))
-        .limit(i64::from(limit));
-    each!(db, c => query.load::<Got>(c))?
+    let query = table::table.filter(sql::<Bool>("state = 'open'")).order((
+        table::due_at.asc(),
+        table::opened_at.asc(),
+        table::id.asc(),
+    ));
+    each!(db, c => few(query, limit).load::<Got>(c))?
         .into_iter()
         .map(CaseRow::try_from)
         .collect()
@@ -125,7 +128,7 @@ pub(crate) fn open(db: &mut Db, limit: u32) -> Done<Vec<CaseRow>> {
 
 pub(crate) fn count_open(db: &mut Db) -> Done<u64> {
     let query = table::table.filter(sql::<Bool>("state = 'open'")).count();
-    let count = each!(db, c => query.get_result::<i64>(c))?;
+    let count = each!(db, c => kept(query).get_result::<i64>(c))?;
     column::count(count, "case.state")
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn of_delivery(db: &mut Db, delivery: &DeliveryId) -> Done<Option<Cas
     let query = table::table
         .filter(table::delivery.eq(delivery.as_bytes().as_slice()))
         .order((table::opened_at.desc(), table::id.desc()));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => few(query, 1).get_result::<Got>(c).optional())?
         .map(CaseRow::try_from)
         .transpose()
 }

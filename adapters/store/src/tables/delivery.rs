@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Binary, Bool, SmallInt};
 use super::{column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::{few, kept};
 use crate::schema::delivery as table;
 
 // Written out, so that the planners see that a partial index fits.
@@ -93,9 +94,10 @@ pub(crate) fn insert(db: &mut Db, rows: &[Put<'_>]) -> Done {
 
 pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
     let place = table::table.filter(table::id.eq(row.id).and(table::version.eq(row.version - 1)));
-    match each!(db, c => diesel::update(place).set(row).execute(c))? {
-        1 => Ok(()),
-        _ => Err(Fault::Conflict),
+    let update = diesel::update(place).set(row).returning(table::version);
+    match each!(db, c => kept(update).get_result::<i64>(c).optional())? {
+        Some(_) => Ok(()),
+        None => Err(Fault::Conflict),
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &DeliveryId) -> Done<Option<DeliveryRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => query.get_result::<Got>(c).optional())?
         .map(DeliveryRow::try_from)
         .transpose()
 }
@@ -139,10 +141,9 @@ pub(crate) fn inbox(
             table::urgency.asc(),
             table::created_at.asc(),
             table::id.asc(),
-        ))
-        .limit(i64::from(limit));
+        ));
     let Some(after) = after else {
-        return rows(each!(db, c => queue.load::<Got>(c))?);
+        return rows(each!(db, c => few(queue, limit).load::<Got>(c))?);
     };
     let place = table::table
         .filter(
@@ -151,7 +152,7 @@ pub(crate) fn inbox(
                 .and(table::recipient.eq(participant.as_str())),
         )
         .select((table::urgency, table::created_at));
-    let Some((urgency, created_at)) = each!(db, c => place.first::<(i16, i64)>(c).optional())?
+    let Some((urgency, created_at)) = each!(db, c => place.get_result::<(i16, i64)>(c).optional())?
     else {
         // Not one of this participant's: there is no place after it.
         return Ok(Vec::new());
@@ -165,7 +166,7 @@ pub(crate) fn inbox(
             .bind::<Binary, _>(after.as_bytes().as_slice())
             .sql(")"),
     );
-    rows(each!(db, c => page.load::<Got>(c))?)
+    rows(each!(db, c => few(page, limit).load::<Got>(c))?)
 }
 
 /// What is to be sent now. A row without a time is due at once.
@@ -187,17 +188,15 @@ pub(crate) fn due(
             table::urgency.asc(),
             table::created_at.asc(),
             table::id.asc(),
-        ))
-        .limit(i64::from(limit));
-    rows(each!(db, c => query.load::<Got>(c))?)
+        ));
+    rows(each!(db, c => few(query, limit).load::<Got>(c))?)
 }
 
 pub(crate) fn in_state(db: &mut Db, state: DeliveryState, limit: u32) -> Done<Vec<DeliveryRow>> {
     let query = table::table
         .filter(table::state.eq(state.word()))
-        .order((table::created_at.asc(), table::id.asc()))
-        .limit(i64::from(limit));
-    rows(each!(db, c => query.load::<Got>(c))?)
+        .order((table::created_at.asc(), table::id.asc()));
+    rows(each!(db, c => few(query, limit).load::<Got>(c))?)
 }
 
 /// A page of all deliveries from a time on, in the order of their ids.
@@ -211,9 +210,8 @@ pub(crate) fn since(
     let query = table::table
         .filter(table::id.gt(after))
         .filter(table::created_at.ge(since.as_micros()))
-        .order(table::id.asc())
-        .limit(i64::from(limit));
-    rows(each!(db, c => query.load::<Got>(c))?)
+        .order(table::id.asc());
+    rows(each!(db, c => few(query, limit).load::<Got>(c))?)
 }
 
 pub(crate) fn count_in_state(db: &mut Db, state: DeliveryState) -> Done<(u64, Option<Timestamp>)> {
@@ -221,7 +219,7 @@ pub(crate) fn count_in_state(db: &mut Db, state: DeliveryState) -> Done<(u64, Op
     let query = table::table
         .filter(table::state.eq(state.word()))
         .select((count_star(), min(table::created_at)));
-    let (count, oldest) = each!(db, c => query.first::<(i64, Option<i64>)>(c))?;
+    let (count, oldest) = each!(db, c => query.get_result::<(i64, Option<i64>)>(c))?;
     Ok((
         column::count(count, "delivery.state")?,
         column::time_or_none(oldest),

@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 use super::{CHUNK, column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::Done;
+use crate::kept::kept;
 use crate::schema::lookup as table;
 
 #[derive(Insertable)]
@@ -66,7 +67,7 @@ pub(crate) fn holder(db: &mut Db, kind: IndexKind, digest: &[u8; 32]) -> Done<Op
         )
         .filter(sql::<Bool>("is_unique"))
         .select(table::message);
-    each!(db, c => query.first::<Vec<u8>>(c).optional())?
+    each!(db, c => kept(query).get_result::<Vec<u8>>(c).optional())?
         .map(|id| Ok(MessageId::from_bytes(column::fixed(&id, "lookup.message")?)))
         .transpose()
 }

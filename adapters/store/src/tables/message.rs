@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 use super::{column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::{few, kept};
 use crate::schema::message as table;
 
 #[derive(Insertable, AsChangeset)]
@@ -73,9 +74,10 @@ pub(crate) fn insert(db: &mut Db, rows: &[Put<'_>]) -> Done {
 
 pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
     let place = table::table.filter(table::id.eq(row.id).and(table::version.eq(row.version - 1)));
-    match each!(db, c => diesel::update(place).set(row).execute(c))? {
-        1 => Ok(()),
-        _ => Err(Fault::Conflict),
+    let update = diesel::update(place).set(row).returning(table::version);
+    match each!(db, c => kept(update).get_result::<i64>(c).optional())? {
+        Some(_) => Ok(()),
+        None => Err(Fault::Conflict),
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn update(db: &mut Db, row: &Put<'_>) -> Done {
 
 pub(crate) fn get(db: &mut Db, id: &MessageId) -> Done<Option<MessageRow>> {
     let query = table::table.filter(table::id.eq(id.as_bytes().as_slice()));
-    each!(db, c => query.first::<Got>(c).optional())?
+    each!(db, c => query.get_result::<Got>(c).optional())?
         .map(MessageRow::try_from)
         .transpose()
 }
@@ -92,9 +94,8 @@ pub(crate) fn quarantined(db: &mut Db, limit: u32) -> Done<Vec<MessageRow>> {
     // Written out, so that the planners see that the partial index fits.
     let query = table::table
         .filter(sql::<Bool>("state = 'quarantined'"))
-        .order((table::received_at.asc(), table::id.asc()))
-        .limit(i64::from(limit));
-    each!(db, c => query.load::<Got>(c))?
+        .order((table::received_at.asc(), table::id.asc()));
+    each!(db, c => few(query, limit).load::<Got>(c))?
         .into_iter()
         .map(MessageRow::try_from)
         .collect()

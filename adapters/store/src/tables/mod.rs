@@ -20,14 +20,29 @@ pub(crate) mod wrapping;
 /// database takes (32,766 and 65,535, at up to 15 columns).
 pub(crate) const CHUNK: usize = 256;
 
-/// Inserts rows into a table; a taken key is a duplicate of `$what`.
+/// Inserts rows into a table; a taken key is a duplicate of `$what`. SQLite
+/// takes them one by one, by a statement that stays prepared; PostgreSQL is
+/// spared the ways there and back.
 macro_rules! insert_rows {
     ($db:expr, $table:path, $rows:expr, $what:literal) => {{
-        for chunk in $rows.chunks($crate::tables::CHUNK) {
-            $crate::connection::each!($db, c => {
-                diesel::insert_into($table).values(chunk).execute(c)
-            })
-            .map_err(|error| $crate::fault::Fault::from(error).in_table($what))?;
+        let failed = |error| $crate::fault::Fault::from(error).in_table($what);
+        match &mut $db.link {
+            $crate::connection::Link::Sqlite(c) => {
+                for row in $rows {
+                    diesel::insert_into($table)
+                        .values(row)
+                        .execute(c)
+                        .map_err(failed)?;
+                }
+            }
+            $crate::connection::Link::Postgres(c) => {
+                for chunk in $rows.chunks($crate::tables::CHUNK) {
+                    diesel::insert_into($table)
+                        .values(chunk)
+                        .execute(c)
+                        .map_err(failed)?;
+                }
+            }
         }
         Ok(())
     }};

@@ -8,6 +8,7 @@ use diesel::sql_types::BigInt;
 use super::column;
 use crate::connection::{Db, Link, each};
 use crate::fault::{Done, Fault};
+use crate::kept::kept;
 use crate::schema::{epoch, node as table};
 
 /// What one writer holds its log by.
@@ -72,14 +73,14 @@ pub(crate) fn advance(db: &mut Db, claim: &Claim, registration: u64) -> Done<u64
     );
     let update = diesel::update(place).set(books);
     let epoch = match &mut db.link {
-        Link::Sqlite(c) => update
-            .returning(sql::<BigInt>("(SELECT value FROM epoch WHERE id = 1)"))
-            .get_result::<i64>(c),
-        Link::Postgres(c) => update
-            .returning(sql::<BigInt>(
-                "(SELECT value FROM epoch WHERE id = 1 FOR SHARE)",
-            ))
-            .get_result::<i64>(c),
+        Link::Sqlite(c) => {
+            let epoch = sql::<BigInt>("(SELECT value FROM epoch WHERE id = 1)");
+            kept(update.returning(epoch)).get_result::<i64>(c)
+        }
+        Link::Postgres(c) => {
+            let epoch = sql::<BigInt>("(SELECT value FROM epoch WHERE id = 1 FOR SHARE)");
+            kept(update.returning(epoch)).get_result::<i64>(c)
+        }
     };
     let epoch = epoch.optional()?.ok_or(Fault::Superseded)?;
     column::count(epoch, "epoch.value")
@@ -107,7 +108,7 @@ pub(crate) fn settle(db: &mut Db, claim: &Claim) -> Done<i64> {
 /// The epoch as it is committed.
 pub(crate) fn epoch_now(db: &mut Db) -> Done<u64> {
     let query = epoch::table.filter(epoch::id.eq(1)).select(epoch::value);
-    column::count(each!(db, c => query.first::<i64>(c))?, "epoch.value")
+    column::count(each!(db, c => query.get_result::<i64>(c))?, "epoch.value")
 }
 
 pub(crate) fn set_epoch(db: &mut Db, value: u64) -> Done {

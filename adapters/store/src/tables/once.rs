@@ -73,7 +73,7 @@ pub(crate) fn key(
             .eq(participant.as_str())
             .and(idempotency::key.eq(key.as_slice())),
     );
-    each!(db, c => query.first::<GotKey>(c).optional())?
+    each!(db, c => query.get_result::<GotKey>(c).optional())?
         .map(|(participant, key, request, message, expires_at)| {
             Ok(IdempotencyRow {
                 participant: column::word(&participant, "idempotency.participant")?,

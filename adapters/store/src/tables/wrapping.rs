@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use super::{CHUNK, column, insert_rows};
 use crate::connection::{Db, each};
 use crate::fault::{Done, Fault};
+use crate::kept::few;
 use crate::schema::{kek_closed, wrapping as table};
 
 #[derive(Insertable)]
@@ -99,9 +100,8 @@ pub(crate) fn under(db: &mut Db, kek: &KekId, generation: u32, limit: u32) -> Do
                 .and(table::generation.eq(i64::from(generation))),
         )
         .order(table::holder.asc())
-        .limit(i64::from(limit))
         .select((table::holder, table::kind));
-    each!(db, c => query.load::<(Vec<u8>, String)>(c))?
+    each!(db, c => few(query, limit).load::<(Vec<u8>, String)>(c))?
         .into_iter()
         .map(|(holder, kind)| {
             let id = column::fixed(&holder, "wrapping.holder")?;
