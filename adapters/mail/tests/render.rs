@@ -18,7 +18,7 @@ use chancery_message::{
     AssertedLabel, AttachmentContent, Content, DeliveryId, Evaluation, LabelSource, MessageId,
     Parsed, Precedence, Purpose, RecipientRole, SignatureEvidence, Text, Timestamp,
 };
-use chancery_pipeline::view::{AttachmentView, DeliveryView, Party};
+use chancery_pipeline::view::{Answered, AttachmentView, DeliveryView, Party};
 use support::gpg::Gpg;
 use support::mail::World;
 use support::soft::{Counting, GATEWAY, SoftKeys, now};
@@ -60,7 +60,10 @@ fn view() -> DeliveryView {
         sent_at: Timestamp::parse("2026-11-22T09:29:30Z").unwrap(),
         due_at: None,
         reference: Some(Text::new("REF 7/2026")),
-        in_reply_to: Some(Text::new("<before@partner.example>")),
+        in_reply_to: Some(Answered {
+            id: Text::new("<before@partner.example>"),
+            registration: None,
+        }),
         siena: None,
         subject: Text::new("Συναγερμός: incident 4711"),
         body: Text::new(
@@ -244,7 +247,10 @@ fn a_rendered_mail_is_read_again() {
         assert_eq!(read.personal_data, Some(true));
         assert_eq!(read.evaluation, view.evaluation);
         assert_eq!(read.reference, view.reference);
-        assert_eq!(read.in_reply_to, view.in_reply_to);
+        assert_eq!(
+            read.in_reply_to.as_ref(),
+            view.in_reply_to.as_ref().map(|one| &one.id)
+        );
         assert_eq!(
             read.external_id.as_ref().unwrap().expose(),
             "<11111111-1111-1111-1111-111111111111@gateway.example>"
@@ -377,7 +383,10 @@ fn nothing_in_a_view_makes_a_header() {
     view.registration = evil.to_owned();
     view.subject = Text::new(evil);
     view.reference = Some(Text::new(evil));
-    view.in_reply_to = Some(Text::new(evil));
+    view.in_reply_to = Some(Answered {
+        id: Text::new(evil),
+        registration: Some(evil.to_owned()),
+    });
     view.obligations = vec![evil.to_owned()];
     view.marking = evil.to_owned();
     view.attachments[0].name = Text::new(evil);

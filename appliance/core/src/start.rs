@@ -11,7 +11,7 @@ use chancery_ipc::{Command, Limits, Links, Tag, blocking::Channel};
 use chancery_machine::{SystemClock, SystemEntropy};
 use chancery_mail::content::certificate::OwnCertificate;
 use chancery_message::Clock as _;
-use chancery_pipeline::gateway::{Gateway, Node};
+use chancery_pipeline::gateway::{Gateway, Node, Times};
 use chancery_pipeline::ports::Step;
 use chancery_pipeline::stages::{consent, due, idempotency, receipt, upload};
 use chancery_sandbox::{Grants, Profile};
@@ -267,7 +267,23 @@ fn node(settings: &Settings) -> Result<Node, Failure> {
         upload_lifetime: hours(settings.limits.upload_hours),
         delivery_lifetime: hours(settings.limits.delivery_hours),
         hold_for_receipts: settings.limits.hold_for_receipts,
+        times: times(&settings.times),
     })
+}
+
+fn times(times: &chancery_settings::Times) -> Times {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    Times {
+        consent: seconds(times.consent_s),
+        by_precedence: [
+            times.flash_s,
+            times.immediate_s,
+            times.priority_s,
+            times.routine_s,
+            times.deferred_s,
+        ]
+        .map(seconds),
+    }
 }
 
 async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Failure> {
@@ -304,7 +320,8 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
     }
     tokio::spawn(admin::serve(Arc::clone(&app), links.clone()));
     tokio::spawn(checkpoints::run(Arc::clone(&app), settings.audit.clone()));
-    tokio::spawn(housekeeping(Arc::clone(&app)));
+    let look = Duration::from_secs(settings.times.look_s.max(1).into());
+    tokio::spawn(housekeeping(Arc::clone(&app), look));
     tokio::spawn(rewrap::run(Arc::clone(&app)));
     tokio::spawn(foresight::run(Arc::clone(&app)));
     links.ready().map_err(failed("saying that core is ready"))?;
@@ -319,8 +336,8 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
 }
 
 /// What has to be done from time to time.
-async fn housekeeping(app: Arc<App>) {
-    let mut every = tokio::time::interval(Duration::from_secs(60));
+async fn housekeeping(app: Arc<App>, look: Duration) {
+    let mut every = tokio::time::interval(look);
     loop {
         every.tick().await;
         app.tickets.forget_old(SystemClock.now());
@@ -328,6 +345,7 @@ async fn housekeeping(app: Arc<App>) {
         let done = tokio::task::spawn_blocking(move || {
             receipt::expire(&app.gateway)?;
             due::receipts(&app.gateway)?;
+            consent::expire(&app.gateway)?;
             if consent::silence(&app.gateway)? > 0 {
                 app.announce();
             }

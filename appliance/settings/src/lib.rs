@@ -20,6 +20,7 @@ mod finding;
 mod load;
 mod node;
 mod template;
+mod times;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,7 @@ pub use finding::{Finding, Grade};
 pub use load::SettingsError;
 pub use node::{Audit, Database, Hardening, Limits, Metrics, Node, Place, Rules};
 pub use template::{SHIPPED, fill};
+pub use times::Times;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub rules: Rules,
     /// How much is taken.
     pub limits: Limits,
+    /// By when people must have spoken.
+    pub times: Times,
     /// Health and numbers for the operators.
     pub metrics: Metrics,
     /// Where the world comes in and messages go out. A door without its section

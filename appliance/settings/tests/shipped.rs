@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use chancery_settings::{
     Audit, Custodian, CustodyLimit, CustodyLimits, CustodyPeriod, CustodyPeriods, Database, Door,
     Doors, Hardening, Limits, Listen, MailDoor, Metrics, ModuleKind, Node, PinSource, Rules,
-    SHIPPED, Settings, Token, fill,
+    SHIPPED, Settings, Times, Token, fill,
 };
 
 /// Every option there is: the compiler sees to it that none is forgotten here.
@@ -107,6 +107,15 @@ fn every_option() -> Settings {
             handshakes: 9,
             delivery_hours: 9,
             hold_for_receipts: true,
+        },
+        times: Times {
+            consent_s: 9,
+            flash_s: 9,
+            immediate_s: 9,
+            priority_s: 9,
+            routine_s: 9,
+            deferred_s: 9,
+            look_s: 9,
         },
         metrics: Metrics {
             listen: Some("[::1]:2".parse().unwrap()),

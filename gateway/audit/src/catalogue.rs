@@ -268,6 +268,8 @@ events! {
         [Case, Digest, Originator, Purpose, Recipient, Until, Rows];
     ConsentRefused = "consent.refused", Notice, "the originator did not consent",
         [Case, Digest, Originator, Purpose, Recipient, Rows];
+    ConsentExpired = "consent.expired", Notice, "the originator did not answer in time: the release is over",
+        [Case, Originator, Recipient, Until, Rows];
     ConsentRejected = "consent.rejected", Warning, "a consent was offered that is not the originator's, or not for this",
         [Case, Digest, Originator, Recipient, Rule];
 

@@ -162,7 +162,7 @@ fn entry(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<InboxEntry>, Sta
         role: row.role,
         sent_at: message.received_at,
         // A receipt that is due is what the recipient must know of first.
-        due_at: due::due(row, &DeliveryDocument::decode(&row.document)?).or(row.due_at),
+        due_at: due::due(gateway, row, &DeliveryDocument::decode(&row.document)?).or(row.due_at),
         subject,
         attachment_bytes: meta.attachment_bytes,
         opened: row.state == DeliveryState::Opened,

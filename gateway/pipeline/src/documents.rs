@@ -73,8 +73,8 @@ pub struct Source {
     pub message: Option<MessageId>,
     /// Its label, where it is known.
     pub label: Option<Label>,
-    /// Whose it was.
-    pub sender: Option<ParticipantId>,
+    /// Whose information it is, however often it was passed on.
+    pub originator: Option<ParticipantId>,
 }
 
 /// What a message's decisions depend on.
@@ -183,6 +183,37 @@ pub struct AttachmentHeader {
 
 impl Document for MessageDocument {
     const WHAT: &'static str = "message document";
+}
+
+impl MessageDocument {
+    /// Whose information it is; none where nobody of the directory is known to be.
+    #[must_use]
+    pub fn originator_is(&self, sender: Option<&ParticipantId>) -> Option<ParticipantId> {
+        match &self.originator {
+            Originator::Sender => sender.cloned(),
+            Originator::Other(id) => Some(id.clone()),
+            Originator::Unknown => None,
+        }
+    }
+
+    /// True if it brings its originator nothing but what is its own or the
+    /// sender's, with no label below theirs: there is nobody else to be asked.
+    /// What a sender says of the originator does not count, only what is held here.
+    #[must_use]
+    pub fn returns_to(&self, recipient: &ParticipantId, sender: &ParticipantId) -> bool {
+        let known = |source: &Source| {
+            let whose = source.originator.as_ref();
+            whose.is_some_and(|one| one == recipient || one == sender)
+        };
+        let kept = |source: &Source| match (&source.label, &self.asserted) {
+            (Some(label), Some(asserted)) => asserted.dominates(label),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        self.originator == Originator::Other(recipient.clone())
+            && !self.derived_from.is_empty()
+            && self.derived_from.iter().all(|one| known(one) && kept(one))
+    }
 }
 
 impl Document for DeliveryDocument {

@@ -71,6 +71,44 @@ pub struct Node {
     pub delivery_lifetime: Duration,
     /// Whether nothing more goes to a recipient that owes an overdue receipt.
     pub hold_for_receipts: bool,
+    /// By when people must have spoken.
+    pub times: Times,
+}
+
+/// By when people must have spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// In which an originator answers a request for its consent.
+    pub consent: Duration,
+    /// In which a held release is judged and a receipt is due: flash and
+    /// override, immediate, priority, routine, deferred (RFC 6477 names).
+    pub by_precedence: [Duration; 5],
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            consent: Duration::from_secs(72 * 60 * MINUTE),
+            by_precedence: [10, 30, 4 * 60, 24 * 60, 72 * 60]
+                .map(|minutes| Duration::from_secs(minutes * MINUTE)),
+        }
+    }
+}
+
+impl Times {
+    /// In which a message of this precedence is judged, and acknowledged.
+    #[must_use]
+    pub const fn of(&self, precedence: Precedence) -> Duration {
+        let [flash, immediate, priority, routine, deferred] = self.by_precedence;
+        match precedence {
+            Precedence::Override | Precedence::Flash => flash,
+            Precedence::Immediate => immediate,
+            Precedence::Priority => priority,
+            Precedence::Routine => routine,
+            Precedence::Deferred => deferred,
+        }
+    }
 }
 
 impl fmt::Debug for Gateway {
@@ -218,17 +256,4 @@ impl Gateway {
 #[must_use]
 pub const fn kek(rank: u8, compartment: Compartment) -> KekId {
     KekId::Label { rank, compartment }
-}
-
-/// By when officers should have judged, by precedence (RFC 6477 names).
-#[must_use]
-pub const fn review_time(precedence: Precedence) -> Duration {
-    const MINUTE: u64 = 60;
-    Duration::from_secs(match precedence {
-        Precedence::Override | Precedence::Flash => 10 * MINUTE,
-        Precedence::Immediate => 30 * MINUTE,
-        Precedence::Priority => 4 * 60 * MINUTE,
-        Precedence::Routine => 24 * 60 * MINUTE,
-        Precedence::Deferred => 72 * 60 * MINUTE,
-    })
 }

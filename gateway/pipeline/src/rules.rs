@@ -268,7 +268,15 @@ impl Rules {
             sender: question.sender,
             recipient: question.recipient,
             channel: question.channel,
-            consent: question.consent,
+            // Whoever gets its own information back is nobody's to be asked for.
+            consent: if question
+                .document
+                .returns_to(question.recipient, question.sender)
+            {
+                Consent::Granted
+            } else {
+                question.consent
+            },
         };
         let own = view.by_id(question.sender);
         let (decision, derived) =
@@ -366,7 +374,7 @@ fn meta(question: &Question<'_>) -> MessageMeta {
             .iter()
             .map(|source| derive::Source {
                 label: source.label.clone(),
-                originator: source.sender.clone(),
+                originator: source.originator.clone(),
             })
             .collect(),
         addressees: Some(document.addressed.clone()),

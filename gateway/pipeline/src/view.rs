@@ -45,7 +45,7 @@ pub struct DeliveryView {
     /// The sender's reference.
     pub reference: Option<Text>,
     /// The message that it answers, as this recipient knows it.
-    pub in_reply_to: Option<Text>,
+    pub in_reply_to: Option<Answered>,
     /// What only the SIENA-style channel has.
     pub siena: Option<SienaFields>,
     /// What it is about.
@@ -54,6 +54,16 @@ pub struct DeliveryView {
     pub body: Text,
     /// The attachments.
     pub attachments: Vec<AttachmentView>,
+}
+
+/// A message that is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Of a message that the recipient sent, the message's id; of one that it
+    /// was given, the delivery's; else the reference that the two ends use.
+    pub id: Text,
+    /// Its registration as the recipient knows it; none for a reference.
+    pub registration: Option<String>,
 }
 
 /// Who, in words.

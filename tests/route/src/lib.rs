@@ -29,7 +29,7 @@ use chancery_message::{
     LabelSource, Operation, Parsed, PeerEvidence, Precedence, Purpose, RecipientRole,
     RequestedRecipient, SignatureEvidence, Submission, Text, Timestamp, TransportEvidence,
 };
-use chancery_pipeline::gateway::{Gateway, Node, StageError};
+use chancery_pipeline::gateway::{Gateway, Node, StageError, Times};
 use chancery_pipeline::held;
 use chancery_pipeline::outcome::{Outcome, RefusalKind, Verdicts};
 use chancery_pipeline::rows::DeliveryRow;
@@ -358,6 +358,7 @@ fn node() -> Node {
         upload_lifetime: Duration::from_secs(24 * 3600),
         delivery_lifetime: Duration::from_secs(72 * 3600),
         hold_for_receipts: true,
+        times: Times::default(),
     }
 }
 

@@ -67,6 +67,9 @@ fn a_name_of_another_company_is_answered_like_no_name_at_all() {
         // As the originator of what it passes on.
         let as_originator = |name: &str| {
             let mut submission = to(&["cert-eu"]);
+            if let chancery_message::AssertedLabel::Valid { label, .. } = &mut submission.label {
+                label.tlp = Some(chancery_label::Tlp::Clear);
+            }
             submission.originator = Some(name.to_owned());
             submission.intent = Intent::Check;
             heard(&world, submission)

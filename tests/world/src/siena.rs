@@ -111,6 +111,38 @@ impl Siena {
         self.curl(&format!("/inbox/{id}/ack"), &["--request", "POST"], None)
     }
 
+    /// Passes a delivery on.
+    pub fn forward(&self, id: &str, document: &str) -> Answer {
+        let more = ["--header", "Content-Type: application/xml"];
+        let path = format!("/messages/{id}/forward");
+        self.curl(&path, &more, Some(document.as_bytes()))
+    }
+
+    /// Answers a delivery.
+    pub fn reply(&self, id: &str, document: &str) -> Answer {
+        let more = ["--header", "Content-Type: application/xml"];
+        let path = format!("/messages/{id}/reply");
+        self.curl(&path, &more, Some(document.as_bytes()))
+    }
+
+    /// The requests that wait for its consent.
+    pub fn consents(&self) -> Vec<String> {
+        let answer = self.curl("/consents", &[], None);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+            .body
+            .split("<consent ")
+            .skip(1)
+            .filter_map(|one| attribute(one, "request"))
+            .collect()
+    }
+
+    /// Answers one of them: `grant` or `refuse`.
+    pub fn consent(&self, request: &str, answer: &str) -> Answer {
+        let path = format!("/consents/{request}/{answer}");
+        self.curl(&path, &["--request", "POST"], None)
+    }
+
     /// Uploads bytes; the attachment's id.
     pub fn upload(&self, bytes: &[u8]) -> String {
         let more = ["--header", "Content-Type: application/octet-stream"];

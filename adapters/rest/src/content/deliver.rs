@@ -35,7 +35,7 @@ pub(super) fn delivery<'a>(
         sent_at: view.sent_at.to_string(),
         due_at: view.due_at.map(|at| at.to_string()),
         reference: view.reference.as_ref().map(|text| text.expose()),
-        in_reply_to: view.in_reply_to.as_ref().map(|text| text.expose()),
+        in_reply_to: view.in_reply_to.as_ref().map(|one| one.id.expose()),
         siena: view.siena.as_ref().map(siena),
         subject: view.subject.expose(),
         body: view.body.expose(),

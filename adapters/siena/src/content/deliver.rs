@@ -49,7 +49,8 @@ pub(super) fn delivery(view: &DeliveryView, registration: Option<&str>) -> Strin
             siena(xml, fields);
         }
         xml.optional("reference", view.reference.as_ref().map(Text::expose));
-        xml.optional("inReplyTo", view.in_reply_to.as_ref().map(Text::expose));
+        let answered = view.in_reply_to.as_ref();
+        xml.optional("inReplyTo", answered.map(|one| one.id.expose()));
         xml.text("subject", view.subject.expose());
         xml.text("text", view.body.expose());
         xml.within("attachments", &[], |xml| {

@@ -23,6 +23,7 @@ impl Settings {
         self.check_custodian(&mut found);
         self.check_audit(&mut found);
         self.check_rules(&mut found);
+        self.check_times(&mut found);
         self.check_limits(&mut found);
         self.check_doors(&mut found);
         found
@@ -190,5 +191,21 @@ impl Settings {
             720,
             found,
         );
+    }
+
+    fn check_times(&self, found: &mut Vec<Finding>) {
+        const MONTH: u64 = 30 * 24 * 60 * 60;
+        let times = &self.times;
+        for (at, seconds) in [
+            ("times.consent_s", times.consent_s),
+            ("times.flash_s", times.flash_s),
+            ("times.immediate_s", times.immediate_s),
+            ("times.priority_s", times.priority_s),
+            ("times.routine_s", times.routine_s),
+            ("times.deferred_s", times.deferred_s),
+        ] {
+            range(at, seconds.into(), 1, MONTH, found);
+        }
+        range("times.look_s", times.look_s.into(), 1, 3600, found);
     }
 }

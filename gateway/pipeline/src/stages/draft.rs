@@ -7,7 +7,7 @@ use chancery_message::{
     Channel, Intent, MessageId, ParticipantId, Purpose, RecipientRole, Submission, Timestamp,
 };
 
-use crate::documents::{MessageDocument, Originator};
+use crate::documents::{MessageDocument, Originator, Source};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rules::{Rules, Sender};
@@ -33,31 +33,39 @@ pub(crate) fn draft(
     now: Timestamp,
 ) -> Result<Draft, StageError> {
     let rules = gateway.rules();
-    let mut derived_from = sources::resolve(gateway, sender, &submission.derived_from)?;
+    let found = sources::resolve(gateway, sender, &submission.derived_from)?;
     let in_reply_to = sources::answered(gateway, sender, submission)?;
     let forwarded = match &submission.intent {
         Intent::Forward { of } => Some(forward::open(gateway, sender, of, now)?),
         Intent::Send | Intent::Check | Intent::Reply { .. } => None,
     };
-    let own: Vec<ParticipantId> = addressed.iter().map(|(_, id, _)| id.clone()).collect();
     let mut originator = originator(&rules, sender, submission, now);
-    let mut addressees = own;
+    let mut addressees: Vec<ParticipantId> =
+        addressed.iter().map(|(_, id, _)| id.clone()).collect();
+    let others: Vec<_> = found
+        .iter()
+        .filter(|one| one.source.originator.as_ref() != Some(&sender.id))
+        .collect();
     if let Some(forwarded) = &forwarded {
         forwarded.bind(&mut labelled);
         originator = forwarded.originator(sender);
         addressees.clone_from(&forwarded.document.addressed);
-        derived_from.push(forwarded.source());
-    } else if originator == Originator::Sender
-        && derived_from
-            .iter()
-            .any(|source| source.sender.as_ref() != Some(&sender.id))
-    {
+    } else if originator == Originator::Sender && !others.is_empty() {
         // Derived from another's message: not the sender's own information.
-        originator = derived_from
+        originator = others
             .iter()
-            .find_map(|source| source.sender.clone().filter(|id| id != &sender.id))
+            .find_map(|one| one.source.originator.clone())
             .map_or(Originator::Unknown, Originator::Other);
+    } else if originator != Originator::Sender && others.is_empty() {
+        // Another's by name alone: whom that one addressed is not known here.
+        addressees.clear();
     }
+    // What is another's was meant for those whom that one named, and for nobody else.
+    for other in others {
+        addressees.retain(|id| other.addressed.contains(id));
+    }
+    let mut derived_from: Vec<Source> = found.into_iter().map(|one| one.source).collect();
+    derived_from.extend(forwarded.as_ref().map(forward::Forwarded::source));
     Ok(Draft {
         id: MessageId::mint(now, gateway.entropy.as_ref())?,
         document: MessageDocument {
@@ -113,7 +121,8 @@ fn originator(
         Some(name) => name
             .parse()
             .ok()
-            .filter(|id| rules.by_id(id, now).is_some())
+            // Whom the sender may not know of is nobody to it.
+            .filter(|id| rules.by_id(id, now).is_some() && rules.may_know(sender, id, now))
             .map_or(Originator::Unknown, Originator::Other),
     }
 }

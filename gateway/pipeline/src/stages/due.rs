@@ -9,7 +9,7 @@ use chancery_message::{Channel, ParticipantId, Timestamp};
 use chancery_policy::decision::Obligation;
 
 use crate::documents::{DeliveryDocument, Document};
-use crate::gateway::{Gateway, StageError, review_time};
+use crate::gateway::{Gateway, StageError};
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState};
 use crate::stages::queue::anchor;
@@ -20,17 +20,21 @@ const MOST: u32 = 10_000;
 /// By when an opened delivery's receipt is due: as long after it was first
 /// opened as officers have to judge a message of its precedence. None where it
 /// needs no receipt.
-pub(crate) fn due(row: &DeliveryRow, document: &DeliveryDocument) -> Option<Timestamp> {
+pub(crate) fn due(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+    document: &DeliveryDocument,
+) -> Option<Timestamp> {
     let needed = document
         .obligations
         .iter()
         .any(|one| one == Obligation::ReceiptRequired.text());
     let opened = document.opened_at.filter(|_| needed)?;
-    Some(opened.after(time(row)))
+    Some(opened.after(time(gateway, row)))
 }
 
-fn time(row: &DeliveryRow) -> Duration {
-    review_time(row.precedence)
+fn time(gateway: &Gateway, row: &DeliveryRow) -> Duration {
+    gateway.node.times.of(row.precedence)
 }
 
 /// Reminds of receipts that are due, and records those that are overdue: as
@@ -43,12 +47,12 @@ pub fn receipts(gateway: &Gateway) -> Result<u32, StageError> {
     let mut told = 0;
     for row in gateway.ledger.in_state(DeliveryState::Opened, MOST)? {
         let document = DeliveryDocument::decode(&row.document)?;
-        let Some(due) = due(&row, &document) else {
+        let Some(due) = due(gateway, &row, &document) else {
             continue;
         };
         let kind = match (document.reminded_at, document.overdue_at) {
             (None, _) if now >= due => EventKind::ReceiptReminded,
-            (Some(_), None) if now >= due.after(time(&row)) => EventKind::ReceiptOverdue,
+            (Some(_), None) if now >= due.after(time(gateway, &row)) => EventKind::ReceiptOverdue,
             _ => continue,
         };
         crate::rowmac::check_delivery(gateway, &row)?;

@@ -120,7 +120,7 @@ impl Forwarded {
         Source {
             message: Some(self.message),
             label: self.document.label.clone(),
-            sender: self.row.sender.clone(),
+            originator: self.document.originator_is(self.row.sender.as_ref()),
         }
     }
 

@@ -2,11 +2,13 @@
 
 use chancery_message::{BodyId, Content, ParticipantId, Text, Timestamp};
 
-use crate::documents::MessageDocument;
+use crate::documents::{DeliveryDocument, Document as _, MessageDocument};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rows::{DeliveryRow, MessageRow};
+use crate::stages::due;
 use crate::stages::release::{Released, judge, lets_go, message_of, not_found};
+use crate::stages::sources::known_to;
 use crate::vault;
 use crate::view::{AttachmentView, DeliveryView, Party};
 
@@ -84,9 +86,18 @@ impl Released {
             personal_data: self.document.personal_data,
             evaluation: self.document.evaluation,
             sent_at: now,
-            due_at: self.delivery.due_at,
+            due_at: due::due(
+                gateway,
+                &self.delivery,
+                &DeliveryDocument::decode(&self.delivery.document)?,
+            ),
             reference: opened.header.reference.clone(),
-            in_reply_to: opened.header.in_reply_to.clone(),
+            in_reply_to: known_to(
+                gateway,
+                &recipient,
+                &self.document,
+                opened.header.in_reply_to.as_ref(),
+            )?,
             siena: opened.header.siena.clone(),
             subject: opened.header.subject.clone(),
             body: opened.header.body.clone(),

@@ -11,7 +11,7 @@ use chancery_message::{
 use chancery_seal::{MessageSealer, PART_HEADER};
 
 use crate::documents::{Document, LabelStanding, MessageDocument, Originator, SealedHeader};
-use crate::gateway::{Gateway, StageError, review_time};
+use crate::gateway::{Gateway, StageError};
 use crate::held::HeldOriginal;
 use crate::outcome::Outcome;
 use crate::ports::{Step, Write};
@@ -127,7 +127,7 @@ fn keep(
         message: id,
         state: CaseState::Open,
         opened_at: now,
-        due_at: now.after(review_time(precedence)),
+        due_at: now.after(gateway.node.times.of(precedence)),
         digest: [0; 32],
         document: CaseDocument {
             case: None,

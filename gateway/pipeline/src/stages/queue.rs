@@ -10,7 +10,7 @@ use chancery_policy::consent::Entry;
 use chancery_policy::review::Waits;
 
 use crate::documents::{DeliveryDocument, Document};
-use crate::gateway::{Gateway, StageError, review_time};
+use crate::gateway::{Gateway, StageError};
 use crate::judgement::Judgement;
 use crate::outcome::Verdict;
 use crate::ports::{Step, Write};
@@ -60,7 +60,7 @@ pub(crate) fn queue(
     };
     let review_due = case
         .is_some()
-        .then(|| now.after(review_time(input.precedence)));
+        .then(|| now.after(gateway.node.times.of(input.precedence)));
     let document = DeliveryDocument {
         case,
         opened_at: None,
@@ -217,7 +217,7 @@ pub(crate) fn hold_with(
     entries: &[Entry],
 ) -> Result<CaseId, StageError> {
     let id = CaseId::mint(input.now, gateway.entropy.as_ref())?;
-    let due_at = input.now.after(review_time(input.precedence));
+    let due_at = input.now.after(gateway.node.times.of(input.precedence));
     open_case(gateway, step, input, id, due_at, entries)?;
     Ok(id)
 }

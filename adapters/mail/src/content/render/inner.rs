@@ -19,6 +19,7 @@ pub(super) fn entity(
     outer: &[(&str, String)],
     from: &Address,
     reply_to: &Address,
+    domain: &str,
 ) -> Result<Zeroizing<Vec<u8>>, RenderError> {
     let mut header = String::new();
     let mut field = |name: &str, value: &str| {
@@ -38,11 +39,16 @@ pub(super) fn entity(
         }
     }
     field("Reply-To", &format!("<{reply_to}>"));
-    if let Some(answered) = &view.in_reply_to
-        && crate::content::fields::message_id(answered.expose()).is_ok()
-    {
-        field("In-Reply-To", &format!("\r\n {}", answered.expose()));
-        field("References", &format!("\r\n {}", answered.expose()));
+    if let Some(answered) = &view.in_reply_to {
+        // An id of the gateway's as its mails have it; another's as it stands.
+        let id = match answered.registration {
+            Some(_) => format!("<{}@{domain}>", answered.id.expose()),
+            None => answered.id.expose().to_owned(),
+        };
+        if crate::content::fields::message_id(&id).is_ok() {
+            field("In-Reply-To", &format!("\r\n {id}"));
+            field("References", &format!("\r\n {id}"));
+        }
     }
     field("SIO-Label", &label(view)?);
     field("MMHS-Primary-Precedence", view.precedence.name());

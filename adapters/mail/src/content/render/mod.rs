@@ -131,7 +131,7 @@ pub fn render(view: &DeliveryView, context: &RenderContext<'_>) -> Result<Vec<u8
             format!("<{}@{}>", view.delivery, context.domain),
         ),
     ];
-    let inner = inner::entity(view, &outer, &from, &reply_to)?;
+    let inner = inner::entity(view, &outer, &from, &reply_to, context.domain)?;
     let armored = seal(&inner, &recipient, &keys, context)?;
     let boundary = format!("=_o-{}", view.delivery);
     let mut mail = Vec::with_capacity(armored.len() + armored.len() / 32 + 1024);

@@ -47,7 +47,10 @@ pub(super) fn text(view: &DeliveryView) -> String {
         row("Reference", reference.expose());
     }
     if let Some(answered) = &view.in_reply_to {
-        row("Answers", answered.expose());
+        match &answered.registration {
+            Some(number) => row("Answers", &format!("{} ({number})", answered.id.expose())),
+            None => row("Answers", answered.id.expose()),
+        }
     }
     if let Some(siena) = &view.siena
         && let Some(case) = &siena.case_reference

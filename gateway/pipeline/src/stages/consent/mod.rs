@@ -6,8 +6,6 @@
 mod paper;
 mod settle;
 
-use std::time::Duration;
-
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_hsm_api::KekId;
 use chancery_message::{CaseId, Inbound, MessageId, ParticipantId, Submission, Timestamp};
@@ -16,7 +14,7 @@ use chancery_policy::consent::{self, Answer, ConsentError, Entry, Request};
 use chancery_policy::facts::Consent;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{DeliveryDocument, Document, MessageDocument, Originator};
+use crate::documents::{DeliveryDocument, Document, MessageDocument};
 use crate::gateway::{Gateway, StageError};
 use crate::held::HeldOriginal;
 use crate::outcome::{ConsentCard, Refusal, RefusalKind};
@@ -28,10 +26,8 @@ use crate::stages::review::CaseDocument;
 
 pub use paper::{PaperCard, paper};
 pub(crate) use settle::settle;
-pub use settle::silence;
+pub use settle::{expire, silence};
 
-/// How long an originator may take to answer.
-const ANSWER_TIME: Duration = Duration::from_secs(72 * 60 * 60);
 /// Open cases that are looked through.
 const MOST: u32 = 10_000;
 
@@ -56,11 +52,7 @@ pub(crate) fn originator_of(
     document: &MessageDocument,
     sender: &ParticipantId,
 ) -> Option<ParticipantId> {
-    match &document.originator {
-        Originator::Sender => Some(sender.clone()),
-        Originator::Other(id) => Some(id.clone()),
-        Originator::Unknown => None,
-    }
+    document.originator_is(Some(sender))
 }
 
 /// Adds a request to a step, where somebody can be asked.
@@ -84,8 +76,18 @@ pub(crate) fn ask(
         level,
         nonce,
         asked_at: input.now,
-        answer_by: input.now.after(ANSWER_TIME),
+        answer_by: input.now.after(gateway.node.times.consent),
     };
+    let asked = Asked {
+        request: request.clone(),
+        sent_at: None,
+        entries: before.to_vec(),
+        paper: Vec::new(),
+    };
+    if !before.is_empty() {
+        // It answered; what is left is not its to close. Nobody is asked again.
+        return Ok(Some(asked));
+    }
     step.writes.push(Write::InsertIndex {
         kind: IndexKind::Consent,
         digest: request.digest(),
@@ -101,12 +103,7 @@ pub(crate) fn ask(
             .detail(Key::Recipient, request.recipient.as_str())
             .detail(Key::Until, request.answer_by.to_string()),
     );
-    Ok(Some(Asked {
-        request,
-        sent_at: None,
-        entries: before.to_vec(),
-        paper: Vec::new(),
-    }))
+    Ok(Some(asked))
 }
 
 /// What the register says of a delivery now.

@@ -2,15 +2,17 @@
 //! anew with it, case and delivery move, all in one step.
 
 use chancery_audit::{Actor, Event, EventKind, Key};
+use chancery_message::Timestamp;
 use chancery_policy::approval::Vote;
-use chancery_policy::consent::{self, Entry};
+use chancery_policy::consent::{self, ConsentError, Entry, Request};
 
-use super::{not_found, update, waiting};
+use super::{Asked, not_found, update, waiting};
 use crate::documents::{DeliveryDocument, Document};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::Verdict;
-use crate::ports::{Guard, Step, Write};
+use crate::ports::{Guard, LedgerError, Step, Write};
 use crate::rows::{CaseRow, CaseState, DeliveryRow, DeliveryState};
+use crate::rules::Rules;
 use crate::stages::queue::{QueueInput, anchor, hold_with, verdict_event};
 use crate::stages::release::{judge_with, message_of};
 use crate::stages::review::CaseDocument;
@@ -143,14 +145,7 @@ pub fn silence(gateway: &Gateway) -> Result<u32, StageError> {
     let (now, rules) = (gateway.now(), gateway.rules());
     let mut settled = 0;
     for (case, asked) in waiting(gateway)? {
-        let ends = [&asked.request.originator, &asked.request.recipient];
-        let entry = rules
-            .register()
-            .mous()
-            .iter()
-            .filter(|mou| ends.iter().all(|id| mou.parties.contains(id)))
-            .filter(|mou| rules.register().is_in_force(&mou.id, now))
-            .find_map(|mou| asked.request.silence(mou, &asked.entries, now).ok());
+        let entry = silent(&rules, &asked, now).into_iter().find_map(Result::ok);
         let (Some(entry), Some(delivery)) = (entry, case.delivery) else {
             continue;
         };
@@ -175,4 +170,95 @@ pub fn silence(gateway: &Gateway) -> Result<u32, StageError> {
         settled += 1;
     }
     Ok(settled)
+}
+
+/// What each agreement in force between the two ends makes of silence.
+fn silent(rules: &Rules, asked: &Asked, now: Timestamp) -> Vec<Result<Entry, ConsentError>> {
+    let ends = [&asked.request.originator, &asked.request.recipient];
+    let register = rules.register();
+    register
+        .mous()
+        .iter()
+        .filter(|mou| ends.iter().all(|id| mou.parties.contains(id)))
+        .filter(|mou| register.is_in_force(&mou.id, now))
+        .map(|mou| asked.request.silence(mou, &asked.entries, now))
+        .collect()
+}
+
+/// Ends the releases whose originators did not answer in time: they may be
+/// asked for again. How many ended.
+///
+/// # Errors
+/// [`StageError`] when the ledger fails.
+pub fn expire(gateway: &Gateway) -> Result<u32, StageError> {
+    let (now, rules) = (gateway.now(), gateway.rules());
+    let mut ended = 0;
+    for (case, asked) in waiting(gateway)? {
+        let Some(delivery) = case.delivery else {
+            continue;
+        };
+        let waits_for_silence = silent(&rules, &asked, now).contains(&Err(ConsentError::TooEarly));
+        if !asked.entries.is_empty() || now <= asked.request.answer_by || waits_for_silence {
+            continue;
+        }
+        let Some(row) = gateway.ledger.delivery(&delivery)? else {
+            continue;
+        };
+        crate::rowmac::check_delivery(gateway, &row)?;
+        if row.state != DeliveryState::Held {
+            continue;
+        }
+        match over(gateway, &case, &row, &asked.request) {
+            Ok(()) => ended += 1,
+            // It was answered at this moment.
+            Err(StageError::Ledger(LedgerError::Conflict)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ended)
+}
+
+fn over(
+    gateway: &Gateway,
+    case: &CaseRow,
+    row: &DeliveryRow,
+    request: &Request,
+) -> Result<(), StageError> {
+    let now = gateway.now();
+    let mut kept = DeliveryDocument::decode(&row.document)?;
+    kept.since = now;
+    kept.ended_at = Some(now);
+    kept.reason = "the originator did not answer in time: pass it on again to ask again".to_owned();
+    let mut moved = DeliveryRow {
+        version: row.version + 1,
+        state: DeliveryState::Expired,
+        next_at: None,
+        document: kept.encode()?,
+        ..row.clone()
+    };
+    moved.mac = crate::rowmac::delivery(gateway, &moved);
+    let about = |kind| {
+        Event::new(kind, now, Actor::System)
+            .message(row.message)
+            .delivery(row.id)
+            .detail(Key::Case, case.id.to_string())
+            .detail(Key::Rows, [anchor(&moved)])
+    };
+    let events = vec![
+        about(EventKind::ConsentExpired)
+            .detail(Key::Originator, request.originator.as_str())
+            .detail(Key::Recipient, row.recipient.as_str())
+            .detail(Key::Until, request.answer_by.to_string()),
+        about(EventKind::ReviewClosed).detail(Key::Outcome, CaseState::Superseded.word()),
+    ];
+    let document = CaseDocument::decode(&case.document)?;
+    gateway.ledger.commit(Step {
+        guards: Vec::new(),
+        writes: vec![
+            update(gateway, case, CaseState::Superseded, &document)?,
+            Write::UpdateDelivery(Box::new(moved)),
+        ],
+        events,
+    })?;
+    Ok(())
 }
