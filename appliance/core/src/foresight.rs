@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_audit::{Actor, Event, EventKind, Key};
+use chancery_audit::{Actor, Event, EventKind, Key, Record};
 use chancery_hsm_api::KeyRole;
 use chancery_hsm_custodian::{KeyCard, KeyState};
 use chancery_mail::content::certificate;
@@ -27,12 +27,20 @@ const DAYS: [u64; 3] = [1, 7, 30];
 type Soon = (String, String, Timestamp);
 
 /// What was recorded: kind, name, end, and how many days before.
-type Said = BTreeSet<(String, String, Timestamp, u64)>;
+#[derive(Clone, Default)]
+struct Said {
+    all: BTreeSet<(String, String, String, u64)>,
+    /// True once the log was asked what was recorded before this start.
+    remembers: bool,
+}
+
+/// Leaves read at once.
+const PART: u64 = 2000;
 
 /// Looks, for ever.
 pub(crate) async fn run(app: Arc<App>) {
     let mut every = tokio::time::interval(EVERY);
-    let mut said = Said::new();
+    let mut said = Said::default();
     loop {
         every.tick().await;
         let app = Arc::clone(&app);
@@ -58,7 +66,15 @@ fn look(app: &App, mut said: Said) -> Result<Said, String> {
         let Some(threshold) = DAYS.into_iter().find(|days| left <= *days) else {
             continue;
         };
-        if said.insert((kind.clone(), name.clone(), ends, threshold)) {
+        let this = (kind.clone(), name.clone(), ends.to_string(), threshold);
+        if said.all.contains(&this) {
+            continue;
+        }
+        if !said.remembers {
+            said.all.append(&mut said_before(app, now)?);
+            said.remembers = true;
+        }
+        if said.all.insert(this) {
             events.push(
                 Event::new(EventKind::KeyEnding, now, Actor::process("core"))
                     .detail(Key::KeyRole, kind)
@@ -79,6 +95,51 @@ fn look(app: &App, mut said: Said) -> Result<Said, String> {
             .map_err(|error| error.to_string())?;
     }
     Ok(said)
+}
+
+/// What the log tells of before this start: nothing is recorded twice. Read
+/// backwards from its end, for as long as what it tells can still matter.
+fn said_before(
+    app: &App,
+    now: Timestamp,
+) -> Result<BTreeSet<(String, String, String, u64)>, String> {
+    let say = |error: &dyn std::fmt::Display| error.to_string();
+    let ledger = app.gateway.ledger.as_ref();
+    let longest = DAYS.into_iter().max().unwrap_or_default();
+    let span = i64::try_from((longest + 1) * DAY * 1_000_000).unwrap_or(i64::MAX);
+    let since = Timestamp::from_micros(now.as_micros().saturating_sub(span));
+    let mut end = ledger.head().map_err(|error| say(&error))?.size;
+    let mut all = BTreeSet::new();
+    while end > 0 {
+        let from = end.saturating_sub(PART);
+        let count = u32::try_from(end - from).unwrap_or(u32::MAX);
+        let leaves = ledger.leaves(from, count).map_err(|error| say(&error))?;
+        let mut old = false;
+        for leaf in leaves {
+            let record = Record::parse(&leaf.record).map_err(|error| say(&error))?;
+            old |= record.event.at < since;
+            all.extend(said_by(&record.event));
+        }
+        end = if old { 0 } else { from };
+    }
+    Ok(all)
+}
+
+/// What one record says, if it is one of these.
+fn said_by(event: &Event) -> Option<(String, String, String, u64)> {
+    if event.kind != EventKind::KeyEnding {
+        return None;
+    }
+    let word = |key| event.details.get(key)?.as_text().map(str::to_owned);
+    let left = event.details.get(Key::Count)?.as_integer()?;
+    let left = u64::try_from(left).ok()?;
+    let threshold = DAYS.into_iter().find(|days| left <= *days)?;
+    Some((
+        word(Key::KeyRole)?,
+        word(Key::Name)?,
+        word(Key::Expires)?,
+        threshold,
+    ))
 }
 
 /// All that ends within the longest of [`DAYS`].

@@ -31,6 +31,7 @@ impl Node {
 pub fn found_in_memory(pid: u32, secrets: &[Vec<u8>]) -> io::Result<Vec<usize>> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
     let memory = File::open(format!("/proc/{pid}/mem"))?;
+    let pages = File::open(format!("/proc/{pid}/pagemap"))?;
     let finders: Vec<_> = secrets.iter().map(memchr::memmem::Finder::new).collect();
     let longest = secrets.iter().map(Vec::len).max().unwrap_or(1) as u64;
     let mut found = vec![false; secrets.len()];
@@ -44,32 +45,57 @@ pub fn found_in_memory(pid: u32, secrets: &[Vec<u8>]) -> io::Result<Vec<usize>> 
             continue;
         }
         let (start, end) = range.split_once('-').unwrap();
-        let (mut at, end) = (
+        let (start, end) = (
             u64::from_str_radix(start, 16).unwrap(),
             u64::from_str_radix(end, 16).unwrap(),
         );
-        while at < end {
-            part.resize(usize::try_from(PART.min(end - at)).unwrap(), 0);
-            // A page that is gone meanwhile, or a device's, is no memory.
-            let Ok(count) = memory.read_at(&mut part, at) else {
-                break;
-            };
-            let bytes = part.get(..count).unwrap();
-            for (seen, finder) in found.iter_mut().zip(&finders) {
-                *seen |= finder.find(bytes).is_some();
+        for (mut at, end) in there(&pages, start, end)? {
+            while at < end {
+                part.resize(usize::try_from(PART.min(end - at)).unwrap(), 0);
+                // A page that is gone meanwhile, or a device's, is no memory.
+                let Ok(count) = memory.read_at(&mut part, at) else {
+                    break;
+                };
+                let bytes = part.get(..count).unwrap();
+                for (seen, finder) in found.iter_mut().zip(&finders) {
+                    *seen = *seen || finder.find(bytes).is_some();
+                }
+                if count == 0 {
+                    break;
+                }
+                // Parts overlap, so that nothing hides at their edges.
+                let step = (count as u64).saturating_sub(longest);
+                at += if at + count as u64 >= end || step == 0 {
+                    count as u64
+                } else {
+                    step
+                };
             }
-            if count == 0 {
-                break;
-            }
-            // Parts overlap, so that nothing hides at their edges.
-            let step = (count as u64).saturating_sub(longest);
-            at += if at + count as u64 >= end || step == 0 {
-                count as u64
-            } else {
-                step
-            };
         }
     }
     let hits = found.iter().enumerate().filter(|(_, hit)| **hit);
     Ok(hits.map(|(place, _)| place).collect())
+}
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// The parts of a range that were ever written: most of a stack never is. Bit 63
+/// of a page's entry says that it is in memory, bit 62 that it is in swap.
+fn there(pages: &File, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
+    let count = usize::try_from((end - start) / PAGE).unwrap();
+    let mut entries = vec![0; count * 8];
+    pages.read_exact_at(&mut entries, start / PAGE * 8)?;
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for (entry, at) in entries.chunks_exact(8).zip((start..end).step_by(4096)) {
+        let entry = u64::from_le_bytes(entry.try_into().unwrap());
+        if entry >> 62 == 0 {
+            continue;
+        }
+        match runs.last_mut() {
+            Some((_, to)) if *to == at => *to = at + PAGE,
+            _ => runs.push((at, at + PAGE)),
+        }
+    }
+    Ok(runs)
 }
