@@ -6,7 +6,7 @@ use chancery_machine::SystemClock;
 use chancery_message::Clock as _;
 use chancery_pipeline::officers::Request;
 use chancery_pipeline::rows::DocumentKind;
-use chancery_pipeline::rulebook::RuleText;
+use chancery_pipeline::rulebook::{Change, RuleText};
 use chancery_policy::mou;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn carry_out(
             let name = file.display().to_string();
             let rule = RuleText::mou(&name, files::text(file, MOST)?)
                 .map_err(|error| Failure::new(error.to_string()))?;
-            ruling::propose(officer, &rule, why, json).await
+            ruling::propose(officer, &Change::new(rule, why), json).await
         }
         Command::Report { id } => report(officer, id.clone(), json).await,
         Command::Common(common) => ruling::common(desk, officer, Noun::Mou, common, json).await,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chancery_pipeline::rulebook::RuleText;
+use chancery_pipeline::rulebook::{Change, RuleText};
 use chancery_policy::directory::{Directory, Officer as Entry};
 use chancery_settings::Settings;
 use clap::Subcommand;
@@ -96,7 +96,7 @@ async fn carry_out(
             let merged = Directory::new(0, now.participants().to_vec(), all)
                 .map_err(|error| Failure::new(error.to_string()))?;
             let (_, text) = merged.to_toml().map_err(failed("the directory"))?;
-            ruling::propose(officer, &RuleText::officers(text), why, json).await
+            ruling::propose(officer, &Change::new(RuleText::officers(text), why), json).await
         }
         Command::Sign => Ok(()),
         Command::Common(common) => ruling::common(desk, officer, Noun::Officer, common, json).await,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chancery_machine::SystemClock;
 use chancery_mail::content::certificate;
 use chancery_message::{Channel, Clock as _, ParticipantId};
-use chancery_pipeline::rulebook::RuleText;
+use chancery_pipeline::rulebook::{Change, RuleText};
 use chancery_policy::directory::{Directory, Fingerprint, Participant, TlsEntry};
 use chancery_settings::Settings;
 use clap::{Subcommand, ValueEnum};
@@ -174,7 +174,12 @@ async fn as_officer(
             let merged = Directory::new(0, all, now.officers().to_vec())
                 .map_err(|error| Failure::new(error.to_string()))?;
             let (text, _) = merged.to_toml().map_err(failed("the directory"))?;
-            ruling::propose(officer, &RuleText::participants(text), why, json).await
+            ruling::propose(
+                officer,
+                &Change::new(RuleText::participants(text), why),
+                json,
+            )
+            .await
         }
         Command::Common(common) => {
             ruling::common(desk, officer, Noun::Participant, common, json).await

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use chancery_message::Timestamp;
-use chancery_pipeline::officers::{Request, rule};
+use chancery_pipeline::officers::{Request, change};
 use chancery_pipeline::rows::DocumentKind;
-use chancery_pipeline::rulebook::{self, RuleText, Subject};
+use chancery_pipeline::rulebook::{self, Change, RuleText, Subject};
 use chancery_policy::approval::Vote;
 use chancery_policy::directory::Directory;
 use chancery_settings::Settings;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, failed};
 use crate::officers::{Desk, Officer, text, values};
-use crate::{files, out, signing};
+use crate::{files, out, policy};
 
 /// What every kind of rule can be asked for.
 #[derive(Debug, Subcommand)]
@@ -85,20 +85,7 @@ pub(crate) async fn common(
     json: bool,
 ) -> Result<(), Failure> {
     match command {
-        Common::Proposals => {
-            let all = values(&officer.order(Request::Proposals).await?)?;
-            if json {
-                return all.iter().try_for_each(out::json);
-            }
-            if all.is_empty() {
-                return out::line("nothing is proposed");
-            }
-            for one in &all {
-                card(one)?;
-                shown(officer, one).await?;
-            }
-            Ok(())
-        }
+        Common::Proposals => proposals(officer, json).await,
         Common::Approve { proposal } => vote(desk, officer, proposal, Vote::Approve, json).await,
         Common::Refuse { proposal } => vote(desk, officer, proposal, Vote::Refuse, json).await,
         Common::Suspend { id, why } => {
@@ -114,23 +101,44 @@ pub(crate) async fn common(
         }
         Common::Resume { id, why } => {
             let rule = RuleText::resume(&noun.subject(id)?, why);
-            propose(officer, &rule, why, json).await
+            propose(officer, &Change::new(rule, why), json).await
         }
     }
 }
 
-/// Proposes a text.
-pub(crate) async fn propose(
-    officer: &Officer,
-    rule: &RuleText,
-    why: &str,
-    json: bool,
-) -> Result<(), Failure> {
+/// Lists the proposals that wait, each with what an officer must see.
+pub(crate) async fn proposals(officer: &Officer, json: bool) -> Result<(), Failure> {
+    let all = values(&officer.order(Request::Proposals).await?)?;
+    if json {
+        return all.iter().try_for_each(out::json);
+    }
+    if all.is_empty() {
+        return out::line("nothing is proposed");
+    }
+    for one in &all {
+        card(one)?;
+        shown(officer, one).await?;
+    }
+    Ok(())
+}
+
+/// The open proposal of this id.
+pub(crate) async fn proposal(officer: &Officer, id: &str) -> Result<Value, Failure> {
+    values(&officer.order(Request::Proposals).await?)?
+        .into_iter()
+        .find(|one| text(one, "id") == id)
+        .ok_or_else(|| Failure::new("there is no such open proposal"))
+}
+
+/// Proposes a change.
+pub(crate) async fn propose(officer: &Officer, change: &Change, json: bool) -> Result<(), Failure> {
+    let rule = &change.rule;
     let request = Request::Propose {
         kind: rule.kind.word().to_owned(),
         key: rule.key.clone(),
         text: rule.text.clone(),
-        why: why.to_owned(),
+        why: change.why.clone(),
+        evidence: change.evidence.clone(),
     };
     let done = values(&officer.order(request).await?)?;
     if json {
@@ -145,25 +153,38 @@ pub(crate) async fn propose(
     })
 }
 
-async fn vote(
+/// Approves or refuses a proposal, shown again before it is signed.
+pub(crate) async fn vote(
     desk: &Desk,
     officer: &Officer,
     proposal: &str,
     vote: Vote,
     json: bool,
 ) -> Result<(), Failure> {
-    let all = values(&officer.order(Request::Proposals).await?)?;
-    let found = all
-        .iter()
-        .find(|one| text(one, "id") == proposal)
-        .ok_or_else(|| Failure::new("there is no such open proposal"))?;
-    let rule = rule(text(found, "kind"), text(found, "key"), text(found, "text"))
-        .map_err(|refusal| Failure::new(refusal.detail))?;
-    // What is signed is the digest of the text that was shown, not of what the node says it is.
+    let found = self::proposal(officer, proposal).await?;
+    let change = change(
+        text(&found, "kind"),
+        text(&found, "key"),
+        text(&found, "text"),
+        text(&found, "why"),
+        found.get("evidence").and_then(Value::as_str),
+    )
+    .map_err(|refusal| Failure::new(refusal.detail))?;
+    if vote == Vote::Approve {
+        if !json {
+            card(&found)?;
+            shown(officer, &found).await?;
+        }
+        if change.rule.kind == DocumentKind::Policy {
+            policy::show::verify(officer, &found).await?;
+        }
+    }
+    let rule = &change.rule;
+    // What is signed is the digest of what was shown, not of what the node says it is.
     let request = Request::Approve {
         proposal: proposal.to_owned(),
         kind: rule.kind.word().to_owned(),
-        digest: hex::encode(rule.digest()),
+        digest: hex::encode(change.digest()),
     };
     let done = values(&officer.order_voting(request, vote).await?)?;
     if json {
@@ -179,7 +200,7 @@ async fn vote(
             })?;
         }
         if in_force
-            && let Err(failure) = keep(desk, &rule, one)
+            && let Err(failure) = keep(desk, rule)
             && !json
         {
             out::line(format_args!(
@@ -190,11 +211,11 @@ async fn vote(
     Ok(())
 }
 
-/// Brings the rules' files up to what is in force, with the signatures beside.
-fn keep(desk: &Desk, rule: &RuleText, proposal: &Value) -> Result<(), Failure> {
+/// Brings the rules' files up to what is in force. The signatures stand in the
+/// ledger, with reason and evidence; those beside the file were over another text.
+fn keep(desk: &Desk, rule: &RuleText) -> Result<(), Failure> {
     let settings = Settings::load(&desk.config).map_err(|error| Failure::new(error.to_string()))?;
     let rules = &settings.rules;
-    let signatures = proposal.get("approvals").cloned().unwrap_or_default();
     let file = match rule.kind {
         DocumentKind::Participant => rules.participants.clone(),
         DocumentKind::Officer => rules.officers.clone(),
@@ -212,21 +233,29 @@ fn keep(desk: &Desk, rule: &RuleText, proposal: &Value) -> Result<(), Failure> {
             for (name, text) in &texts {
                 files::replace(&rules.policies.join(name), 0o600, text.as_bytes())?;
             }
-            let mut beside = rules.policies.as_os_str().to_owned();
-            beside.push(".sig");
-            return signing::write(Path::new(&beside), &signatures);
+            return unsigned(&rules.policies);
         }
         DocumentKind::Suspension | DocumentKind::Proposal => return Ok(()),
     };
     files::replace(&file, 0o600, rule.text.as_bytes())?;
+    unsigned(&file)
+}
+
+/// Takes the signatures of another text away.
+fn unsigned(file: &Path) -> Result<(), Failure> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(".sig");
-    signing::write(Path::new(&beside), &signatures)
+    match std::fs::remove_file(Path::new(&beside)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("the signatures of an older text")(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The file of an MoU: the one that has its id, else a new one named after it.
 fn file_of(folder: &Path, id: &str) -> PathBuf {
-    crate::policy::folder_of(folder, ".toml")
+    policy::folder_of(folder, ".toml")
         .unwrap_or_default()
         .into_iter()
         .find(|(name, text)| RuleText::mou(name, text.clone()).is_ok_and(|rule| rule.key == id))
@@ -257,7 +286,7 @@ pub(crate) async fn directory(officer: &Officer) -> Result<Directory, Failure> {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-fn card(one: &Value) -> Result<(), Failure> {
+pub(crate) fn card(one: &Value) -> Result<(), Failure> {
     out::line(format_args!(
         "{}  {} {}  by {} at {}\n  why: {}",
         text(one, "id"),
@@ -279,6 +308,9 @@ async fn shown(officer: &Officer, one: &Value) -> Result<(), Failure> {
         text.lines()
             .try_for_each(|line| out::line(format_args!("  | {}", out::safe(line))))
     };
+    if kind == Some(DocumentKind::Policy) {
+        return policy::show::shown(officer, one).await;
+    }
     if !matches!(
         kind,
         Some(DocumentKind::Participant | DocumentKind::Officer)

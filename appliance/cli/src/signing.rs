@@ -120,7 +120,7 @@ pub(crate) fn sign(settings: &Settings, signers: &[Signer]) -> Result<usize, Fai
 }
 
 /// Writes a signature file.
-pub(crate) fn write<T: serde::Serialize>(file: &Path, signatures: &T) -> Result<(), Failure> {
+fn write<T: serde::Serialize>(file: &Path, signatures: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(signatures).map_err(failed("the signatures"))?;
     files::replace(file, 0o600, text.as_bytes())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chancery_machine::SystemClock;
 use chancery_message::{Clock as _, Timestamp};
 use chancery_pipeline::ports::Ledger;
-use chancery_pipeline::rulebook::{BookError, Candidate, Keeper, RuleText};
+use chancery_pipeline::rulebook::{Book, BookError, Candidate, Keeper, RuleText};
 use chancery_pipeline::rules::Rules;
 use chancery_policy::PolicyTexts;
 use chancery_policy::engine::Engine;
@@ -106,6 +106,11 @@ fn folder(folder: &Path, extension: &str) -> Result<Vec<(String, String)>, Rules
     }
     found.sort();
     Ok(found)
+}
+
+/// Refuses tables of rules that are older than the log, or not whole.
+pub(crate) fn complete(ledger: &dyn Ledger, row_key: &RowKey) -> Result<(), RulesError> {
+    Ok(Book::read(ledger, row_key)?.complete(ledger)?)
 }
 
 /// Takes in what is signed. Where anything is wrong nothing is taken in.

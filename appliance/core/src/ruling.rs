@@ -2,7 +2,7 @@
 //! consent that came on paper. Each order's own signature is what is verified.
 
 use chancery_pipeline::gateway::StageError;
-use chancery_pipeline::officers::{Order, Request, rule};
+use chancery_pipeline::officers::{Order, Request, change};
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::rows::DocumentKind;
 use chancery_pipeline::rulebook::{self, Book, Subject};
@@ -22,10 +22,10 @@ pub(crate) fn carry_out(app: &App, order: &Order) -> Result<Option<Vec<Vec<u8>>>
             key,
             text,
             why,
+            evidence,
         } => lines([rulebook::propose(
             gateway,
-            &rule(kind, key, text)?,
-            why,
+            &change(kind, key, text, why, evidence.as_deref())?,
             signed,
         )?])?,
         Request::Approve { proposal, .. } => {
@@ -82,7 +82,7 @@ pub(crate) fn rules(app: &App, kind: &str) -> Result<Vec<Vec<u8>>, StageError> {
         json!({
             "kind": kind.word(), "key": key, "text": version.text, "approvals": approvals,
             "versions": book.versions(kind, key), "suspended": suspended,
-            "signatures": version.approvals,
+            "signatures": version.approvals, "why": version.why, "evidence": version.evidence,
         })
     });
     lines(texts.collect::<Vec<_>>())

@@ -172,6 +172,7 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
     let index_key = IndexKey::derive(keys.as_ref()).map_err(failed("the key for indexes"))?;
     let store = Arc::new(store);
     let mac_key = RowKey::derive(keys.as_ref()).map_err(failed("the key for rows"))?;
+    rules::complete(store.as_ref(), &mac_key).map_err(failed("the rules"))?;
     let rules = rules::load(
         store.as_ref(),
         texts,
@@ -295,6 +296,10 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
             Actor::process("core"),
         )
         .detail(Key::Version, env!("CARGO_PKG_VERSION"))
+        .detail(
+            Key::Epoch,
+            i64::try_from(recovering.gateway.rules().epoch()).unwrap_or(i64::MAX),
+        )
         .detail(
             Key::Policy,
             hex::encode(recovering.gateway.rules().engine().policy_hash()),

@@ -110,3 +110,42 @@ fn any(ways: &[String]) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::{Authorizer, Decision, Entities, Policy, PolicySet};
+    use chancery_policy::engine::Engine;
+    use chancery_policy::facts::MouState;
+    use chancery_policy::{matrix, shipped};
+
+    use super::*;
+
+    /// A proof under a condition that real facts break would be about nothing.
+    #[test]
+    fn facts_that_are_derived_keep_the_condition() {
+        let engine = Engine::shipped().unwrap();
+        let directory = shipped::directory(1).unwrap();
+        let register = shipped::register(&directory).unwrap();
+        let condition = condition(&directory, &register);
+        let set = PolicySet::from_policies(
+            [
+                "permit (principal, action, resource);".to_owned(),
+                format!("forbid (principal, action, resource) unless {{ {condition} }};"),
+            ]
+            .iter()
+            .enumerate()
+            .map(|(at, text)| {
+                Policy::parse(Some(cedar_policy::PolicyId::new(at.to_string())), text).unwrap()
+            }),
+        )
+        .unwrap();
+        let mut under_one = 0;
+        for cell in matrix::cells().unwrap().iter().step_by(5) {
+            let request = engine.question(&cell.facts).unwrap();
+            let answer = Authorizer::new().is_authorized(&request, &set, &Entities::empty());
+            assert_eq!(answer.decision(), Decision::Allow, "{}", cell.question);
+            under_one += u32::from(cell.facts.mou == MouState::Active);
+        }
+        assert!(under_one > 100, "{under_one} releases under an MoU");
+    }
+}

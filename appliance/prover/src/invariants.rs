@@ -8,7 +8,7 @@ use chancery_policy::PolicyTexts;
 use crate::prove::ProveError;
 
 /// The invariants that are shipped: `config/invariants.cedar`.
-pub const INVARIANTS: &str = include_str!("../../../config/invariants.cedar");
+pub const INVARIANTS: &str = chancery_policy::shipped::INVARIANTS;
 
 /// One invariant.
 #[derive(Clone, Debug)]
@@ -32,12 +32,23 @@ pub(crate) fn read(text: &str) -> Result<Vec<Invariant>, ProveError> {
     let wrong = |what: String| ProveError::Invariants(what);
     let set = PolicySet::from_str(text).map_err(|error| wrong(error.to_string()))?;
     validate(&set)?;
-    let mut all = Vec::new();
+    // A template is no rule: nothing would be asked about it.
+    if set.templates().next().is_some() {
+        return Err(wrong("templates are not read".to_owned()));
+    }
+    let mut all: Vec<Invariant> = Vec::new();
     for number in 0..set.num_of_policies() {
         let Some(rule) = set.policy(&PolicyId::new(format!("policy{number}"))) else {
-            return Err(wrong("templates are not read".to_owned()));
+            return Err(wrong(format!(
+                "invariant {}: it cannot be found",
+                number + 1
+            )));
         };
-        all.push(one(rule).map_err(|what| wrong(format!("invariant {}: {what}", number + 1)))?);
+        let found = one(rule).map_err(|what| wrong(format!("invariant {}: {what}", number + 1)))?;
+        if all.iter().any(|other| other.name == found.name) {
+            return Err(wrong(format!("there are two of the name {}", found.name)));
+        }
+        all.push(found);
     }
     if all.is_empty() {
         return Err(wrong("there is no invariant in it".to_owned()));

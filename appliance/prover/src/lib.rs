@@ -15,6 +15,7 @@
 mod agreements;
 mod counterexample;
 mod invariants;
+mod parts;
 mod prove;
 mod report;
 mod sets;

@@ -1,23 +1,22 @@
 //! The questions, one after the other.
 
-use std::future::Future;
-use std::time::Duration;
-
 use cedar_policy::{
     Authorizer, Decision, Effect, Entities, Policy, PolicyId, PolicySet, RequestEnv, Schema,
 };
 use cedar_policy_symcc::solver::LocalSolver;
-use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env, err};
+use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
 use chancery_policy::PolicyTexts;
 use chancery_policy::decision::Alarm;
 use chancery_policy::directory::Directory;
 use chancery_policy::engine::{Engine, PolicyError};
+use chancery_policy::evidence::{self, NEVER_FAILS, NOT_EMPTY, NOT_WIDER};
 use chancery_policy::facts::Facts as DecisionFacts;
 use chancery_policy::mou::Register;
 
 use crate::agreements;
 use crate::counterexample;
 use crate::invariants::{self, Invariant};
+use crate::parts::{asked, claim, in_range, permit, told};
 use crate::report::{Claim, Outcome, Report};
 use crate::sets::{Facts, Sets};
 use crate::solver::{Solver, SolverError};
@@ -56,12 +55,6 @@ pub enum ProveError {
     Set(String),
 }
 
-/// The claims that every set is asked about beside the invariants.
-const NEVER_FAILS: &str = "rules-never-fail";
-const NOT_EMPTY: &str = "not-empty";
-const DENIALS: &str = "not-wider-denials";
-const REVIEWS: &str = "not-wider-reviews";
-
 /// Asks the solver everything. `heard` is told each claim as it is settled.
 ///
 /// # Errors
@@ -73,6 +66,7 @@ pub async fn prove(
     mut heard: impl FnMut(&Claim),
 ) -> Result<Report, ProveError> {
     let invariants = invariants::read(question.invariants)?;
+    names_are_known(question, &invariants)?;
     let mut desk = Desk::open(question, solver)?;
     let mut claims = Vec::new();
     let mut settle = |claim: Claim| {
@@ -89,26 +83,43 @@ pub async fn prove(
     for invariant in invariants.iter().filter(|one| asked(&one.name)) {
         settle(desk.holds(invariant).await);
     }
-    if question.old.is_some() && (asked(DENIALS) || asked(REVIEWS)) {
-        for claim in desk.is_not_wider().await {
+    if question.old.is_some() && NOT_WIDER.iter().any(|name| asked(name)) {
+        for claim in desk.is_not_wider(&asked).await {
             settle(claim);
         }
-    }
-    if claims.is_empty() {
-        return Err(ProveError::Invariants(
-            "no claim has any of the names given".to_owned(),
-        ));
     }
     let hash = |texts: &PolicyTexts| hex::encode(texts.hash());
     Ok(Report {
         proved: claims
             .iter()
             .all(|claim| matches!(claim.outcome, Outcome::Proved)),
+        whole: question.only.is_empty() && question.old.is_some(),
+        invariants: evidence::invariants_digest(question.invariants),
         solver: solver.version().to_owned(),
         policy: hash(question.set),
         against: question.old.map(hash),
         claims,
     })
+}
+
+/// A claim that is named and not asked would count as proved with the others.
+fn names_are_known(question: &Question<'_>, invariants: &[Invariant]) -> Result<(), ProveError> {
+    for name in question.only {
+        if NOT_WIDER.contains(name) {
+            if question.old.is_none() {
+                return Err(ProveError::Invariants(format!(
+                    "{name} compares with another set: name it with --against"
+                )));
+            }
+        } else if ![NEVER_FAILS, NOT_EMPTY].contains(name)
+            && !invariants.iter().any(|one| one.name == *name)
+        {
+            return Err(ProveError::Invariants(format!(
+                "no claim has the name {name}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Everything that questions need.
@@ -130,10 +141,11 @@ impl<'a> Desk<'a> {
         let set = |error: &dyn std::fmt::Display| ProveError::Set(error.to_string());
         let (schema, _warnings) =
             Schema::from_cedarschema_str(PolicyTexts::schema()).map_err(|error| set(&error))?;
-        let environment = schema
-            .request_envs()
-            .next()
-            .ok_or_else(|| ProveError::Set("the schema has no action".to_owned()))?;
+        // One kind of question: a proof about one of several would say nothing of the others.
+        let [environment] = <[RequestEnv; 1]>::try_from(schema.request_envs().collect::<Vec<_>>())
+            .map_err(|_| {
+                ProveError::Set("the schema must have exactly one kind of request".to_owned())
+            })?;
         let engine = Engine::load_for_study(question.set)?;
         let before = Engine::load_for_study(question.old.unwrap_or(&PolicyTexts::shipped()))?;
         let facts = Facts::shipped()?;
@@ -157,15 +169,19 @@ impl<'a> Desk<'a> {
     /// No rule can fail on real facts: one that does refuses all that it is asked about.
     async fn never_fails(&mut self) -> Claim {
         let says = "no rule can fail while it is evaluated (overflow, missing attribute)";
-        let mut outcome = Outcome::Proved;
         let rules: Vec<Policy> = self.engine.policies().policies().cloned().collect();
+        let outcome = self.all_never_fail(&rules).await;
+        claim(NEVER_FAILS, says, outcome)
+    }
+
+    async fn all_never_fail(&mut self, rules: &[Policy]) -> Outcome {
         for rule in rules.iter().filter(|rule| rule.effect() == Effect::Forbid) {
-            outcome = self.one_never_fails(rule).await;
+            let outcome = self.one_never_fails(rule).await;
             if !matches!(outcome, Outcome::Proved) {
-                break;
+                return outcome;
             }
         }
-        claim(NEVER_FAILS, says, outcome)
+        Outcome::Proved
     }
 
     async fn one_never_fails(&mut self, rule: &Policy) -> Outcome {
@@ -231,7 +247,14 @@ impl<'a> Desk<'a> {
     }
 
     async fn holds(&mut self, invariant: &Invariant) -> Claim {
-        let outcome = self.try_holds(invariant).await;
+        // A rule that fails is skipped: of an invariant that fails there is nothing to prove.
+        let outcome = match self.one_never_fails(&invariant.rule).await {
+            Outcome::Proved => self.try_holds(invariant).await,
+            Outcome::Refuted { .. } | Outcome::Unknown { .. } => Outcome::Unknown {
+                why: "it is not shown that the invariant itself cannot fail (overflow, missing attribute)"
+                    .to_owned(),
+            },
+        };
         self.put_away(&outcome);
         claim(&invariant.name, &invariant.says, outcome)
     }
@@ -254,36 +277,54 @@ impl<'a> Desk<'a> {
         }
     }
 
-    async fn is_not_wider(&mut self) -> Vec<Claim> {
+    async fn is_not_wider(&mut self, asked: &dyn Fn(&str) -> bool) -> Vec<Claim> {
+        let [denials, consent, reviews] = NOT_WIDER;
+        let new = self.sets.clone();
+        let old = self.old_sets().await;
         let mut claims = Vec::new();
-        let old = match self.facts.split(&self.before) {
-            Ok(old) => old,
-            Err(error) => {
-                let why = error.to_string();
-                return vec![claim(DENIALS, "the old set", Outcome::Unknown { why })];
-            }
-        };
-        let (new_released, new_permitted) =
-            (self.sets.released.clone(), self.sets.permitted.clone());
-        for (name, says, new, old) in [
+        for (name, says, view) in [
             (
-                DENIALS,
+                denials,
                 "what the old set denies the new set denies too",
-                &new_released,
-                &old.released,
+                Sets::released as View,
             ),
             (
-                REVIEWS,
+                consent,
+                "what goes by votes alone, without the originator's consent, could so before",
+                Sets::voted,
+            ),
+            (
+                reviews,
                 "what the new set permits outright the old set permitted outright",
-                &new_permitted,
-                &old.permitted,
+                Sets::permitted,
             ),
         ] {
-            let outcome = self.implies(new, old).await;
+            if !asked(name) {
+                continue;
+            }
+            let outcome = match &old {
+                Ok(old) => self.implies(view(&new), view(old)).await,
+                Err(why) => Outcome::Unknown { why: why.clone() },
+            };
             self.put_away(&outcome);
             claims.push(claim(name, says, outcome));
         }
         claims
+    }
+
+    /// The old set's views. Where one of its rules can fail it denied in life what
+    /// its text, without that rule, lets out: it cannot be compared with.
+    async fn old_sets(&mut self) -> Result<Sets, String> {
+        let sets = self
+            .facts
+            .split(&self.before)
+            .map_err(|error| error.to_string())?;
+        let rules: Vec<Policy> = self.before.policies().policies().cloned().collect();
+        match self.all_never_fail(&rules).await {
+            Outcome::Proved => Ok(sets),
+            Outcome::Refuted { .. } => Err("a rule of the old set can fail".to_owned()),
+            Outcome::Unknown { why } => Err(format!("the old set: {why}")),
+        }
     }
 
     /// Whether everything that `one` allows `other` allows too.
@@ -354,84 +395,14 @@ impl<'a> Desk<'a> {
             .ok_or_else(|| "the solver did not start".to_owned())
     }
 
-    /// After an answer that was none the process is in an unknown state.
+    /// After an answer that was none, or a model that was read in part, the process
+    /// is in an unknown state: the next question gets a fresh one.
     fn put_away(&mut self, outcome: &Outcome) {
-        if matches!(outcome, Outcome::Unknown { .. }) {
+        if !matches!(outcome, Outcome::Proved) {
             self.compiler = None;
         }
     }
 }
 
-/// One question within its time. The solver has its own limit; ours is for one
-/// that does not keep it.
-async fn asked<T>(
-    limit: Duration,
-    question: impl Future<Output = Result<T, err::Error>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(limit.saturating_mul(2), question).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(told(&error)),
-        Err(_) => Err(format!("no answer in {} s", limit.as_secs() * 2)),
-    }
-}
-
-fn told(error: &err::Error) -> String {
-    match error {
-        err::Error::SolverUnknown => {
-            "the solver does not know (was its time too short?)".to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-fn claim(name: &str, says: &str, outcome: Outcome) -> Claim {
-    Claim {
-        name: name.to_owned(),
-        says: says.to_owned(),
-        outcome,
-    }
-}
-
-fn permit() -> Result<Policy, String> {
-    Policy::parse(
-        Some(PolicyId::new("permit")),
-        "permit (principal, action, resource);",
-    )
-    .map_err(|error| error.to_string())
-}
-
-/// The rule, asked about ranks that there are: its other conditions come after.
-fn in_range(rule: &Policy) -> Result<Policy, String> {
-    let wrong = |error: &dyn std::fmt::Display| error.to_string();
-    let ranks: Vec<String> = [
-        "classification",
-        "recipient_clearance",
-        "channel_accreditation",
-        "crypto_approval",
-        "mou_ceiling",
-    ]
-    .iter()
-    .map(|name| format!("context.{name} >= 0 && context.{name} <= 4"))
-    .collect();
-    let text = format!(
-        "forbid (principal, action, resource) when {{ {} }};",
-        ranks.join(" && ")
-    );
-    let range = Policy::parse(None, text)
-        .map_err(|error| wrong(&error))?
-        .to_json()
-        .map_err(|error| wrong(&error))?;
-    let mut json = rule.to_json().map_err(|error| wrong(&error))?;
-    let first = range
-        .get("conditions")
-        .and_then(|conditions| conditions.get(0))
-        .cloned();
-    let conditions = json
-        .get_mut("conditions")
-        .and_then(serde_json::Value::as_array_mut);
-    match (first, conditions) {
-        (Some(first), Some(conditions)) => conditions.insert(0, first),
-        _ => return Err("a rule cannot be written as JSON".to_owned()),
-    }
-    Policy::from_json(Some(rule.id().clone()), json).map_err(|error| wrong(&error))
-}
+/// A view of a policy set.
+type View = fn(&Sets) -> &PolicySet;

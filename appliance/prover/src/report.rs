@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chancery_policy::evidence::{self, ClaimAnswer, Proof};
 use serde::Serialize;
 
 use crate::counterexample::Counterexample;
@@ -9,12 +10,16 @@ use crate::counterexample::Counterexample;
 /// What a proof of a policy set came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// True if every claim was proved.
+    /// True if every claim that was asked was proved.
     pub proved: bool,
+    /// True if every claim was asked that there is, comparison included.
+    pub whole: bool,
     /// The solver, for example `cvc5 1.4.2`.
     pub solver: String,
     /// Hash of the set, as decisions record it.
     pub policy: String,
+    /// SHA-256 of the invariants' text, hexadecimal.
+    pub invariants: String,
     /// Hash of the set that it was compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<String>,
@@ -70,12 +75,49 @@ impl Report {
             Some(old) => format!(", compared with {old}"),
             None => String::new(),
         };
+        let some = if self.whole { "" } else { " (of those asked)" };
         format!(
-            "{} of {all} claims proved by {}, policy set {}{against}",
+            "{} of {all} claims{some} proved by {}, policy set {}{against}",
             all - self.failed().count(),
             self.solver,
             self.policy
         )
+    }
+
+    /// The report as the evidence that officers sign.
+    ///
+    /// # Errors
+    /// In words, where a claim has no answer or not all were asked: that is none.
+    pub fn evidence(&self) -> Result<Proof, String> {
+        if !self.whole {
+            return Err("not every claim was asked".to_owned());
+        }
+        let claims = self
+            .claims
+            .iter()
+            .map(|claim| {
+                let answer = match &claim.outcome {
+                    Outcome::Proved => ClaimAnswer::Proved,
+                    Outcome::Refuted { counterexample } => ClaimAnswer::Refuted(format!(
+                        "{}; decided {}, before {}",
+                        counterexample.release, counterexample.decided, counterexample.before
+                    )),
+                    Outcome::Unknown { why } => {
+                        return Err(format!("no answer about {}: {why}", claim.name));
+                    }
+                };
+                Ok(evidence::Claim {
+                    name: claim.name.clone(),
+                    says: claim.says.clone(),
+                    answer,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Proof::Answered {
+            solver: self.solver.clone(),
+            invariants: self.invariants.clone(),
+            claims,
+        })
     }
 
     /// The claim of this name.

@@ -3,6 +3,7 @@
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use chancery_policy::PolicyTexts;
 use chancery_policy::engine::Engine;
+use chancery_policy::gate::{Closing, Gate};
 
 use crate::prove::ProveError;
 
@@ -18,13 +19,32 @@ pub(crate) struct Facts {
 }
 
 /// A policy set, split.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sets {
     /// Allows what the set permits outright.
     pub(crate) permitted: PolicySet,
     /// Allows what no gate denies, where there is a label: what may be let out
     /// once officers have closed the reviews.
     pub(crate) released: PolicySet,
+    /// Allows what officers' votes alone may let out: what waits for the
+    /// originator's consent is not among it.
+    pub(crate) voted: PolicySet,
+}
+
+// === impl Sets ===
+
+impl Sets {
+    pub(crate) const fn permitted(&self) -> &PolicySet {
+        &self.permitted
+    }
+
+    pub(crate) const fn released(&self) -> &PolicySet {
+        &self.released
+    }
+
+    pub(crate) const fn voted(&self) -> &PolicySet {
+        &self.voted
+    }
 }
 
 // === impl Facts ===
@@ -59,8 +79,16 @@ impl Facts {
         Ok(Sets {
             permitted: self.with(rules())?,
             released: self.with(rules().filter(counts))?,
+            voted: self.with(rules().filter(|rule| counts(rule) || waits_for_consent(rule)))?,
         })
     }
+}
+
+/// A gate that the originator's consent closes, never a vote.
+fn waits_for_consent(rule: &Policy) -> bool {
+    rule.annotation("gate")
+        .and_then(|gate| gate.parse::<Gate>().ok())
+        .is_some_and(|gate| gate.closing() == Closing::Consent)
 }
 
 /// The permit, every rule that denies, and the gate that asks for a label: it

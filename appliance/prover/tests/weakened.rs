@@ -7,6 +7,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::print_stderr,
+    clippy::string_slice,
     reason = "a helper of a test that fails ends the test"
 )]
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use chancery_policy::PolicyTexts;
 use chancery_policy::engine::Engine;
+use chancery_policy::evidence::NOT_WIDER;
 use chancery_policy::facts::Facts;
 use chancery_policy::mou::Register;
 use chancery_policy::shipped;
@@ -381,4 +383,184 @@ async fn no_answer_is_no_proof() {
     .await;
     let why = nowhere.unwrap_err().to_string();
     assert!(why.contains("appliance/packages/solver"), "{why}");
+}
+
+#[tokio::test]
+async fn consent_is_not_exchanged_for_votes() {
+    // What waited for the originator waits for officers instead.
+    let shipped = PolicyTexts::shipped();
+    let (_, text) = shipped
+        .files()
+        .find(|(name, _)| *name == "60-originator.cedar")
+        .unwrap();
+    let at = text.find("@gate(\"G18\")\n@effect(\"review\")").unwrap();
+    let rule = text[at..].split_inclusive(";\n").next().unwrap();
+    let votes = rule.replacen("@gate(\"G18\")", "@gate(\"L18\")", 1);
+    let never = rule.replacen("when {", "when {\n  context.classification > 4 &&", 1);
+    assert_ne!(never, rule);
+    let set = shipped.with(
+        "60-originator.cedar",
+        &text.replacen(rule, &format!("{never}\n{votes}"), 1),
+    );
+    let report = ask(&set, Some(&shipped), &NOT_WIDER).await;
+    let outcome = |name: &str| &report.claim(name).unwrap().outcome;
+    assert!(
+        matches!(outcome("not-wider-denials"), Outcome::Proved),
+        "{report}"
+    );
+    assert!(
+        matches!(outcome("not-wider-reviews"), Outcome::Proved),
+        "{report}"
+    );
+    let claim = report.claim("not-wider-consent").unwrap();
+    let found = claim.counterexample().unwrap();
+    assert_eq!(found.before, "review G18", "{claim}");
+    assert_eq!(found.decided, "review L18", "{claim}");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_not_asked_is_not_proved() {
+    let directory = shipped::directory(1).unwrap();
+    let register = shipped::register(&directory).unwrap();
+    let texts = PolicyTexts::shipped();
+    let twice = format!("{INVARIANTS}\n{INVARIANTS}");
+    let template = format!("{INVARIANTS}\nforbid (principal == ?principal, action, resource);");
+    for (invariants, only, wanted) in [
+        (
+            INVARIANTS,
+            &["clearance", "clearence"][..],
+            "no claim has the name clearence",
+        ),
+        (
+            INVARIANTS,
+            &["clearance", "not-wider-denials"][..],
+            "--against",
+        ),
+        (twice.as_str(), &[][..], "two of the name"),
+        (template.as_str(), &[][..], "templates are not read"),
+    ] {
+        let question = Question {
+            set: &texts,
+            invariants,
+            directory: &directory,
+            register: &register,
+            old: None,
+            only,
+        };
+        let error = prove(&question, &solver().await, |_| ()).await.unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+    // And some of the claims are no evidence.
+    let some = ask(&texts, Some(&texts), &["clearance"]).await;
+    assert!(some.proved && !some.whole, "{some}");
+    assert!(some.evidence().is_err());
+}
+
+#[tokio::test]
+async fn an_invariant_that_can_fail_is_not_proved() {
+    // Where it overflows it is skipped, and forbids nothing.
+    let invariants = "@invariant(\"none\")\n@says(\"nothing is ever sent\")\nforbid (principal, action, resource)\nwhen { context.classification + 9223372036854775807 >= 0 && 9223372036854775807 + 1 > 0 };\n";
+    let directory = shipped::directory(1).unwrap();
+    let register = shipped::register(&directory).unwrap();
+    let question = Question {
+        set: &PolicyTexts::shipped(),
+        invariants,
+        directory: &directory,
+        register: &register,
+        old: None,
+        only: &["none"],
+    };
+    let report = prove(&question, &solver().await, |_| ()).await.unwrap();
+    let Outcome::Unknown { why } = &report.claim("none").unwrap().outcome else {
+        panic!("{report}");
+    };
+    assert!(why.contains("invariant itself"), "{why}");
+}
+
+#[tokio::test]
+async fn a_set_whose_rules_fail_is_compared_with_nothing() {
+    // In life the rule that fails denies everything; as text it is skipped, and
+    // everything would be less than that.
+    let overflow = "@gate(\"L01\")\n@effect(\"deny\")\n@rule(\"a test\")\nforbid (principal, action, resource)\nwhen { context.classification + 9223372036854775805 < 0 };\n";
+    let shipped = PolicyTexts::shipped();
+    let failing = shipped.with("95-local.cedar", overflow);
+    let report = ask(&shipped, Some(&failing), &NOT_WIDER).await;
+    assert_eq!(report.claims.len(), 3);
+    for claim in &report.claims {
+        assert!(matches!(claim.outcome, Outcome::Unknown { .. }), "{claim}");
+    }
+    assert!(report.evidence().is_err());
+}
+
+/// A program in place of the solver: what it does at each question.
+fn pretender(folder: &std::path::Path, name: &str, at_question: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = folder.join(name);
+    let program = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && {{ echo 'cvc5 9.9.9'; exit; }}\n\
+         while read -r line; do [ \"$line\" = '(check-sat)' ] && {{ {at_question}; }}; done\n"
+    );
+    std::fs::write(&file, program).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn whatever_a_solver_does_but_answer_is_no_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = shipped::directory(1).unwrap();
+    let register = shipped::register(&directory).unwrap();
+    let texts = PolicyTexts::shipped();
+    // Of the same set twice nothing would have to be asked.
+    let stricter = texts.with(
+        "95-red.cedar",
+        "@gate(\"L01\")\n@effect(\"deny\")\n@rule(\"no RED\")\nforbid (principal, action, resource)\nwhen { context.tlp == Tlp::\"RED\" };\n",
+    );
+    let question = Question {
+        set: &stricter,
+        invariants: INVARIANTS,
+        directory: &directory,
+        register: &register,
+        old: Some(&texts),
+        only: &["clearance", "not-empty", "not-wider-denials"],
+    };
+    for (name, at_question) in [
+        ("unknown", "echo unknown"),
+        ("error", "echo '(error \"out of memory\")'"),
+        (
+            "error-then-answer",
+            "echo '(error \"the assertion was not read\")'; echo unsat",
+        ),
+        ("cut", "printf uns; exit 0"),
+        ("gone", "exit 0"),
+        ("killed", "kill -9 $$"),
+        ("silent", "sleep 600"),
+        ("other", "echo 'UNSAT, or so it seems'"),
+        ("empty", "echo"),
+        ("model-only", "echo '('; echo ')'"),
+        ("sat-without-model", "echo sat; echo '(error \"no model\")'"),
+        ("sat-with-empty-model", "echo sat; echo '('; echo ')'"),
+    ] {
+        let file = pretender(folder.path(), name, at_question);
+        let solver = Solver::find(Some(&file), &[], Duration::from_secs(1))
+            .await
+            .unwrap();
+        let report = prove(&question, &solver, |_| ()).await.unwrap();
+        assert_eq!(report.claims.len(), 3);
+        assert!(!report.proved, "{name}: {report}");
+        for claim in report
+            .claims
+            .iter()
+            .filter(|claim| claim.name != "not-empty")
+        {
+            assert!(!matches!(claim.outcome, Outcome::Proved), "{name}: {claim}");
+        }
+    }
+    // One that says yes to everything is found out by the claim that needs a no.
+    let file = pretender(folder.path(), "yes", "echo unsat");
+    let solver = Solver::find(Some(&file), &[], Duration::from_secs(1))
+        .await
+        .unwrap();
+    let report = prove(&question, &solver, |_| ()).await.unwrap();
+    assert!(!report.proved, "{report}");
 }

@@ -131,9 +131,11 @@ keys! {
     Effective = "effective": "the label that holds",
     Epoch = "epoch": "the epoch of directory, agreements and policy",
     Error = "error": "class of the failure",
+    Evidence = "evidence": "SHA-256 of what tests, replay and proof said of a policy set",
     Exit = "exit": "exit status or signal",
     Expires = "expires": "when it ends",
     External = "external": "keyed digest of the sender's own id of the message",
+    Flips = "flips": "past decisions that other rules would decide differently",
     Floor = "floor": "the lowest label of the channel",
     Found = "found": "labels found in the content",
     From = "from": "the first of the range",
@@ -161,6 +163,7 @@ keys! {
     Previous = "previous": "what it was before",
     Process = "process": "the process concerned",
     Proof = "proof": "how the identity was proven",
+    Proved = "proved": "what a solver proved of a policy set",
     Purpose = "purpose": "for what the information is passed on",
     Query = "query": "what was asked of the log",
     Quorum = "quorum": "how many votes it needs",
@@ -289,7 +292,7 @@ events! {
     ProcessRestarted = "process.restarted", Warning, "a process died and was started again",
         [Attempt, Count, Exit, Pid, Process, Zone];
     NodeStarted = "node.started", Notice, "the node started",
-        [Checkpoint, Node, Policy, Previous, Size, Version];
+        [Checkpoint, Epoch, Node, Policy, Previous, Size, Version];
     NodeStopped = "node.stopped", Notice, "the node was stopped in order",
         [Node, Size, Version];
     AlarmRaised = "alarm.raised", Alarm, "something must be looked at",
@@ -303,11 +306,11 @@ events! {
     MouChanged = "mou.changed", Notice, "an agreement has a new version",
         [Approvals, Attributes, Digest, Epoch, Mou, Until, Version, Rows];
     PolicyActivated = "policy.activated", Notice, "other rules hold from now on",
-        [Approvals, Digest, Epoch, Policy, Previous, Version];
+        [Approvals, Digest, Epoch, Evidence, Flips, Policy, Previous, Proved, Version];
     RulesProposed = "rules.proposed", Notice, "an officer proposed a change of directory, agreements or rules",
-        [Digest, Epoch, Mou, Officer, Participant, Version];
+        [Digest, Epoch, Evidence, Flips, Mou, Officer, Participant, Proved, Version];
     RulesDiscarded = "rules.discarded", Notice, "a proposed change was refused by an officer",
-        [Digest, Officer, Version];
+        [Digest, Epoch, Officer, Version];
     RulesRejected = "rules.rejected", Warning, "a change of the rules was refused: those in force stay",
         [Digest, Mou, Officer, Participant, Rule];
     ParticipantSuspended = "participant.suspended", Warning, "a participant gets nothing from now on",

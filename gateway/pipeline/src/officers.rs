@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rows::DocumentKind;
-use crate::rulebook::{self, RuleText};
+use crate::rulebook::{self, Change, RuleText};
 use crate::stages::orders::label_digest;
 
 /// The header of an order that follows as the body, because it is longer than a header may be.
@@ -89,7 +89,8 @@ pub enum Request {
     },
     /// The proposals that wait for another officer.
     Proposals,
-    /// Proposes a text: signed with the operation of its kind, over its digest.
+    /// Proposes a change: signed with the operation of its kind, over the digest
+    /// of text, reason and evidence.
     Propose {
         /// Its kind.
         kind: String,
@@ -99,6 +100,9 @@ pub enum Request {
         text: String,
         /// Why.
         why: String,
+        /// Of a policy set: its evidence, canonical.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
     },
     /// Approves or refuses a proposal: signed as its proposer signed it.
     Approve {
@@ -106,7 +110,7 @@ pub enum Request {
         proposal: String,
         /// Its kind.
         kind: String,
-        /// Its digest, hexadecimal: of the text that the officer saw.
+        /// Its digest, hexadecimal: of what the officer saw.
         digest: String,
     },
     /// Suspends at once.
@@ -168,6 +172,24 @@ pub fn rule(kind: &str, key: &str, text: &str) -> Result<RuleText, Refusal> {
     Ok(RuleText::new(kind, key, text.to_owned()))
 }
 
+/// The change that a proposal names.
+///
+/// # Errors
+/// As [`rule`].
+pub fn change(
+    kind: &str,
+    key: &str,
+    text: &str,
+    why: &str,
+    evidence: Option<&str>,
+) -> Result<Change, Refusal> {
+    let change = Change::new(rule(kind, key, text)?, why);
+    Ok(match evidence {
+        Some(evidence) => change.with_evidence(evidence.to_owned()),
+        None => change,
+    })
+}
+
 impl Request {
     /// The operation that the record names.
     #[must_use]
@@ -212,8 +234,12 @@ impl Request {
             Self::Label { message, label } => Ok(label_digest(&id(message)?, label)),
             Self::Reject { message } => Ok(label_digest(&id(message)?, "")),
             Self::Propose {
-                kind, key, text, ..
-            } => Ok(rule(kind, key, text)?.digest()),
+                kind,
+                key,
+                text,
+                why,
+                evidence,
+            } => Ok(change(kind, key, text, why, evidence.as_deref())?.digest()),
             Self::Approve { digest, .. } | Self::ConsentPaper { digest, .. } => {
                 let mut bytes = [0; 32];
                 hex::decode_to_slice(digest, &mut bytes).map_err(|_| {

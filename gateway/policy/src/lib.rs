@@ -16,6 +16,7 @@ pub mod decision;
 pub mod derive;
 pub mod directory;
 pub mod engine;
+pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod foresight;

@@ -53,15 +53,16 @@ pub struct Replay<'a> {
 }
 
 /// A decision that would come out differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Flip {
     /// The facts' id: message and recipient.
     pub id: String,
     /// When it was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// From whom to whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<(ParticipantId, ParticipantId)>,
     /// What came out, `verdict gates`.
     pub old: String,
@@ -72,7 +73,8 @@ pub struct Flip {
 }
 
 /// What a replay came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// Decisions that were run again.
     pub decisions: u64,

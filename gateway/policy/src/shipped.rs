@@ -9,6 +9,9 @@ pub const PARTICIPANTS: &str = include_str!("../../../config/participants.toml")
 /// `config/officers.toml`.
 pub const OFFICERS: &str = include_str!("../../../config/officers.toml");
 
+/// `config/invariants.cedar`: what no policy set may ever let out.
+pub const INVARIANTS: &str = include_str!("../../../config/invariants.cedar");
+
 macro_rules! mous {
     ($($name:literal),+ $(,)?) => {
         [$(($name, include_str!(concat!("../../../config/mous/", $name)))),+]

@@ -15,7 +15,8 @@ use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{RefusalKind, Verdict};
 use chancery_pipeline::rows::{DeliveryState, DocumentKind};
 use chancery_pipeline::rulebook::{
-    self, Book, BookError, Candidate, Keeper, Proposal, ProposalState, RuleText, Subject, Suspended,
+    self, Book, BookError, Candidate, Change, Keeper, Proposal, ProposalState, RuleText, Subject,
+    Suspended,
 };
 use chancery_policy::approval::{Signed, Vote};
 use chancery_policy::directory::{Directory, Role};
@@ -42,12 +43,17 @@ fn signed(world: &World, officer: &str, rule: &RuleText) -> Signed {
     world.sign(officer, rule.operation(), rule.digest(), Vote::Approve)
 }
 
+/// A signature over a change with its reason.
+fn agreed(world: &World, officer: &str, rule: &RuleText, why: &str, vote: Vote) -> Signed {
+    let change = Change::new(rule.clone(), why);
+    world.sign(officer, rule.operation(), change.digest(), vote)
+}
+
 fn propose(world: &World, officer: &str, rule: &RuleText) -> Result<Proposal, StageError> {
     rulebook::propose(
         &world.gateway,
-        rule,
-        "for the test",
-        &signed(world, officer, rule),
+        &Change::new(rule.clone(), "for the test"),
+        &agreed(world, officer, rule, "for the test", Vote::Approve),
     )
 }
 
@@ -57,7 +63,8 @@ fn approve(
     proposal: &Proposal,
     rule: &RuleText,
 ) -> Result<Proposal, StageError> {
-    rulebook::approve(&world.gateway, &proposal.id, &signed(world, officer, rule))
+    let signed = agreed(world, officer, rule, "for the test", Vote::Approve);
+    rulebook::approve(&world.gateway, &proposal.id, &signed)
 }
 
 fn suspend(world: &World, subject: &str) -> Suspended {
@@ -105,7 +112,7 @@ fn an_mou_rules_when_a_second_officer_has_signed_it() {
         refusal(rulebook::approve(
             &world.gateway,
             &proposal.id,
-            &signed(&world, "elena", &other)
+            &agreed(&world, "elena", &other, "for the test", Vote::Approve)
         ))
         .0,
         RefusalKind::Denied
@@ -140,11 +147,41 @@ fn an_mou_rules_when_a_second_officer_has_signed_it() {
 }
 
 #[test]
+fn the_reason_is_signed_with_the_text() {
+    let world = World::founded();
+    let rule = mou(DEFENCE);
+    // Proposed with one reason, signed with another: by the proposer, by the second officer.
+    let other = agreed(&world, "dimitri", &rule, "something else", Vote::Approve);
+    let change = Change::new(rule.clone(), "for the test");
+    assert_eq!(
+        refusal(rulebook::propose(&world.gateway, &change, &other)).0,
+        RefusalKind::Denied
+    );
+    let proposal = propose(&world, "dimitri", &rule).expect("proposed");
+    for signature in [
+        agreed(&world, "elena", &rule, "something else", Vote::Approve),
+        // Over the text alone, as it is signed for a file.
+        signed(&world, "elena", &rule),
+    ] {
+        let (kind, why) = refusal(rulebook::approve(&world.gateway, &proposal.id, &signature));
+        assert_eq!(kind, RefusalKind::Denied);
+        assert!(why.contains("what was approved has changed"), "{why}");
+    }
+    assert_eq!(crosses(&world), Verdict::Deny);
+    approve(&world, "elena", &proposal, &rule).expect("approved");
+    let told = world.records().iter().any(|event| {
+        event.kind == EventKind::MouChanged
+            && event.details.get(Key::Reason).and_then(|it| it.as_text()) == Some("for the test")
+    });
+    assert!(told, "the reason is in the record");
+}
+
+#[test]
 fn one_officer_refuses_a_proposal_for_good() {
     let world = World::founded();
     let rule = mou(DEFENCE);
     let proposal = propose(&world, "dimitri", &rule).expect("proposed");
-    let against = world.sign("elena", rule.operation(), rule.digest(), Vote::Refuse);
+    let against = agreed(&world, "elena", &rule, "for the test", Vote::Refuse);
     let after = rulebook::approve(&world.gateway, &proposal.id, &against).expect("refused");
     assert_eq!(after.state, ProposalState::Refused);
     assert!(

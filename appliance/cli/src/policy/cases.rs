@@ -31,26 +31,48 @@ const SHIPPED_CASES: [(&str, &str); 10] = {
 };
 
 pub(super) fn command(engine: &Engine, folder: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let cases: Vec<(String, String)> = match folder {
-        None => SHIPPED_CASES
+    let held = run(engine, &files(folder)?, Told::Each { json })?;
+    if !json {
+        out::line(format_args!("{held} cases, all as they should"))?;
+    }
+    Ok(())
+}
+
+/// Whether each case is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Each, as text or JSON.
+    Each { json: bool },
+    /// Only what is wrong.
+    Wrong,
+}
+
+/// The cases files of a folder; without one, or named `shipped`, the shipped ones.
+pub(super) fn files(folder: Option<&Path>) -> Result<Vec<(String, String)>, Failure> {
+    match folder.filter(|folder| !super::means_shipped(folder)) {
+        None => Ok(SHIPPED_CASES
             .iter()
             .map(|(name, text)| (format!("{name}.cases.toml"), (*text).to_owned()))
-            .collect(),
-        Some(folder) => folder_of(folder, ".cases.toml")?,
-    };
+            .collect()),
+        Some(folder) => folder_of(folder, ".cases.toml"),
+    }
+}
+
+/// Runs cases; how many there are, all as they should.
+pub(super) fn run(engine: &Engine, cases: &[(String, String)], told: Told) -> Result<u64, Failure> {
     let mut all: Vec<Outcome> = Vec::new();
-    for (name, text) in &cases {
+    for (name, text) in cases {
         let outcomes = cases::run(engine, text).map_err(failed(name))?;
-        if !json {
+        if told == (Told::Each { json: false }) {
             out::line(name)?;
         }
         for outcome in &outcomes {
-            if json {
+            if told == (Told::Each { json: true }) {
                 out::json(&serde_json::json!({
                     "file": name, "case": outcome.name, "expected": outcome.expected,
                     "found": outcome.found, "holds": outcome.holds(),
                 }))?;
-            } else {
+            } else if told != Told::Wrong || !outcome.holds() {
                 out::line(format_args!("  {outcome}"))?;
             }
         }
@@ -73,8 +95,5 @@ pub(super) fn command(engine: &Engine, folder: Option<&Path>, json: bool) -> Res
             bare.join(", ")
         )));
     }
-    if !json {
-        out::line(format_args!("{} cases, all as they should", all.len()))?;
-    }
-    Ok(())
+    Ok(all.len() as u64)
 }

@@ -4,14 +4,16 @@
 mod cases;
 mod diff;
 mod explain;
+mod propose;
 mod prove;
 mod replay;
+pub(crate) mod show;
 
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use chancery_pipeline::rulebook::RuleText;
 use chancery_policy::PolicyTexts;
+use chancery_policy::approval::Vote;
 use chancery_policy::engine::Engine;
 use clap::Subcommand;
 
@@ -62,14 +64,43 @@ enum Command {
     /// Needs the solver cvc5 (appliance/packages/solver installs it). No solver,
     /// no answer in time and an answer that cannot be read are failures.
     Prove(prove::Args),
-    /// Proposes the policy set of --policies to a running node: another security
-    /// officer approves it (`chancery officer approve`), and it decides from then on.
-    Propose {
+    /// Proposes the policy set of --policies to a running node, with its evidence:
+    /// the cases beside it, the node's past decisions run again, and the proof.
+    ///
+    /// What fails is not proposed. Without a solver the evidence says that nothing
+    /// is proved. Another security officer reads set and evidence (`show`) and
+    /// signs exactly them (`approve`); then the set decides, on all processes.
+    Propose(propose::Args),
+    /// Lists the proposals that wait for another security officer.
+    Proposals {
         #[command(flatten)]
         desk: Desk,
-        /// Why: it is recorded.
-        #[arg(long, value_name = "REASON")]
-        why: String,
+    },
+    /// Shows a proposed policy set: what changes, why, and its evidence.
+    Show {
+        #[command(flatten)]
+        desk: Desk,
+        /// The proposal.
+        proposal: String,
+        /// Writes the proposed rules and their cases into a new folder, to replay
+        /// and prove them again.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Shows a proposed policy set with its evidence, runs its cases again, and
+    /// signs it: it decides at once.
+    Approve {
+        #[command(flatten)]
+        desk: Desk,
+        /// The proposal.
+        proposal: String,
+    },
+    /// Refuses a proposed policy set: one officer is enough.
+    Refuse {
+        #[command(flatten)]
+        desk: Desk,
+        /// The proposal.
+        proposal: String,
     },
 }
 
@@ -82,14 +113,27 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         Command::Diff(it) => diff::command(it, json),
         Command::Replay(it) => replay::command(it, folder, json),
         Command::Prove(it) => prove::command(it, &texts(folder)?, json),
-        Command::Propose { desk, why } => {
-            load(folder)?;
-            let folder = folder.ok_or_else(|| Failure::usage("--policies DIR: which set"))?;
-            let rule = RuleText::policies(&PolicyTexts::new(folder_of(folder, ".cedar")?));
+        Command::Propose(it) => propose::command(it, folder, json),
+        Command::Proposals { desk } => {
             let officer = desk.open()?;
-            run::runtime()?.block_on(ruling::propose(&officer, &rule, why, json))
+            run::runtime()?.block_on(ruling::proposals(&officer, json))
         }
+        Command::Show {
+            desk,
+            proposal,
+            out,
+        } => {
+            let officer = desk.open()?;
+            run::runtime()?.block_on(show::command(&officer, proposal, out.as_deref(), json))
+        }
+        Command::Approve { desk, proposal } => vote(desk, proposal, Vote::Approve, json),
+        Command::Refuse { desk, proposal } => vote(desk, proposal, Vote::Refuse, json),
     }
+}
+
+fn vote(desk: &Desk, proposal: &str, vote: Vote, json: bool) -> Result<(), Failure> {
+    let officer = desk.open()?;
+    run::runtime()?.block_on(ruling::vote(desk, &officer, proposal, vote, json))
 }
 
 fn load(folder: Option<&Path>) -> Result<Engine, Failure> {
@@ -100,11 +144,14 @@ fn load(folder: Option<&Path>) -> Result<Engine, Failure> {
 fn texts(folder: Option<&Path>) -> Result<PolicyTexts, Failure> {
     match folder {
         None => Ok(PolicyTexts::shipped()),
-        Some(folder) if folder == Path::new("shipped") && !folder.exists() => {
-            Ok(PolicyTexts::shipped())
-        }
+        Some(folder) if means_shipped(folder) => Ok(PolicyTexts::shipped()),
         Some(folder) => Ok(PolicyTexts::new(folder_of(folder, ".cedar")?)),
     }
+}
+
+/// True for the word `shipped` where no folder has that name.
+fn means_shipped(folder: &Path) -> bool {
+    folder == Path::new("shipped") && !folder.exists()
 }
 
 /// Name and text of the files of a folder whose names end so.

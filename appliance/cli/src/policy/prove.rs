@@ -7,7 +7,7 @@ use chancery_policy::PolicyTexts;
 use chancery_policy::directory::Directory;
 use chancery_policy::mou::Register;
 use chancery_policy::shipped;
-use chancery_prover::{INVARIANTS, Question, Solver, prove};
+use chancery_prover::{INVARIANTS, Question, Solver, SolverError, prove};
 
 use super::{MOST, folder_of, texts};
 use crate::failure::Failure;
@@ -26,6 +26,13 @@ pub(crate) struct Args {
     only: Vec<String>,
     #[command(flatten)]
     agreements: Agreements,
+    #[command(flatten)]
+    solving: Solving,
+}
+
+/// Which solver, and how long it may think.
+#[derive(Debug, clap::Args)]
+pub(super) struct Solving {
     /// The solver: a cvc5 program, or a folder that pip put the cvc5 wheel in.
     /// Without it that of the variable CVC5, of appliance/packages/solver, of the PATH.
     #[arg(long, value_name = "PATH")]
@@ -33,6 +40,18 @@ pub(crate) struct Args {
     /// How long one question may take, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+}
+
+impl Solving {
+    /// Finds the solver.
+    pub(super) async fn find(&self) -> Result<Solver, SolverError> {
+        let limit = Duration::from_secs(self.timeout);
+        let named = self
+            .solver
+            .clone()
+            .or_else(|| std::env::var_os("CVC5").map(PathBuf::from));
+        Solver::find(named.as_deref(), &folders(), limit).await
+    }
 }
 
 /// The directory and the MoUs; the shipped examples where none are named.
@@ -95,15 +114,10 @@ pub(super) fn command(args: &Args, set: &PolicyTexts, json: bool) -> Result<(), 
         old: old.as_ref(),
         only: &only,
     };
-    let limit = Duration::from_secs(args.timeout);
-    let named = args
-        .solver
-        .clone()
-        .or_else(|| std::env::var_os("CVC5").map(PathBuf::from));
     let mut told = Ok(());
     let report = run::runtime()?
         .block_on(async {
-            let solver = Solver::find(named.as_deref(), &folders(), limit).await?;
+            let solver = args.solving.find().await?;
             prove(&question, &solver, |claim| {
                 if !json && told.is_ok() {
                     told = out::line(claim);

@@ -13,7 +13,7 @@ use chancery_policy::replay::{Flip, Replay, Running};
 use super::prove::Agreements;
 use super::{load, texts};
 use crate::failure::{Failure, failed};
-use crate::officers::Desk;
+use crate::officers::{Desk, Officer};
 use crate::{out, run};
 
 /// Decisions that a node is asked for at a time.
@@ -150,43 +150,56 @@ fn tell(flip: &Flip) -> Result<(), Failure> {
     ))
 }
 
-/// Asks the running node for its decisions, page by page.
+/// Asks the running node for its decisions.
 fn ask(args: &Args, running: &mut Running<'_>, json: bool) -> Result<(), Failure> {
     let officer = args.desk.open()?;
-    let runtime = run::runtime()?;
     let mut kept = Vec::new();
-    let mut after = None;
-    loop {
-        let lines = runtime.block_on(officer.order(Request::Decisions {
-            since: args.since.map(Timestamp::as_micros),
-            after: after.clone(),
-            limit: PAGE,
-        }))?;
-        let Some((last, decisions)) = lines.split_last() else {
-            return Err(Failure::new("the node's answer broke off: try again"));
-        };
-        for line in decisions {
-            let line = std::str::from_utf8(line).map_err(failed("a decision"))?;
-            one(line, running, json)?;
-            if args.save.is_some() {
-                kept.extend_from_slice(line.as_bytes());
-                kept.push(b'\n');
-            }
+    run::runtime()?.block_on(past(&officer, args.since, |line| {
+        if args.save.is_some() {
+            kept.extend_from_slice(line.as_bytes());
+            kept.push(b'\n');
         }
-        let next: serde_json::Value = serde_json::from_slice(last).map_err(failed("the answer"))?;
-        match next.get("after").and_then(serde_json::Value::as_str) {
-            Some(next) => after = Some(next.to_owned()),
-            None => break,
-        }
-    }
+        one(line, running, json)
+    }))?;
     match &args.save {
         Some(file) => crate::files::create(file, 0o600, &kept),
         None => Ok(()),
     }
 }
 
+/// A node's past decisions from a time on, oldest first, page by page; each line
+/// is given to `take`. How many there were.
+pub(super) async fn past(
+    officer: &Officer,
+    since: Option<Timestamp>,
+    mut take: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let lines = officer
+            .order(Request::Decisions {
+                since: since.map(Timestamp::as_micros),
+                after: after.clone(),
+                limit: PAGE,
+            })
+            .await?;
+        let Some((last, decisions)) = lines.split_last() else {
+            return Err(Failure::new("the node's answer broke off: try again"));
+        };
+        for line in decisions {
+            take(std::str::from_utf8(line).map_err(failed("a decision"))?)?;
+            count += 1;
+        }
+        let next: serde_json::Value = serde_json::from_slice(last).map_err(failed("the answer"))?;
+        match next.get("after").and_then(serde_json::Value::as_str) {
+            Some(next) => after = Some(next.to_owned()),
+            None => return Ok(count),
+        }
+    }
+}
+
 /// A day, or a moment.
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
         .or_else(|| text.parse::<Day>().ok().map(Day::start))
         .ok_or_else(|| "write it as 2026-03-01 or 2026-03-01T12:00:00Z".to_owned())

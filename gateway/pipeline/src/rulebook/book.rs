@@ -146,6 +146,8 @@ impl Book {
             Version {
                 text: rule.text.clone(),
                 approvals: approvals.to_vec(),
+                why: None,
+                evidence: None,
             },
         );
         book

@@ -9,11 +9,13 @@ use chancery_message::Timestamp;
 use chancery_policy::approval::Signed;
 use chancery_policy::directory::Directory;
 use chancery_policy::engine::Engine;
+use chancery_policy::evidence::EvidenceError;
 use chancery_policy::widening::{self, Given, SignatureError};
 use chancery_seal::RowKey;
 
-use super::{Book, BookError, RuleText, Version, event};
+use super::{Book, BookError, Change, RuleText, Version, event};
 use crate::ports::{Guard, Ledger, Step, Write};
+use crate::rows::DocumentKind;
 use crate::rules::Rules;
 
 /// What takes rules in.
@@ -61,7 +63,8 @@ impl Keeper<'_> {
     /// Takes in what the files offer beyond what is in force. At the founding
     /// every file must be signed by two of the founding security officers; later
     /// a file that is not signed by two officers in office is left, recorded as
-    /// an alarm, and what is in force stays.
+    /// an alarm, and what is in force stays. A policy set is then never taken from
+    /// files: it needs its evidence ([`super::propose`]).
     ///
     /// # Errors
     /// [`BookError`]: nothing was taken in.
@@ -96,7 +99,8 @@ impl Keeper<'_> {
             );
         }
         for (rule, approvals) in &changes {
-            self.add(&mut step, &book, rule, approvals, after)?;
+            let change = Change::new(rule.clone(), "");
+            self.add(&mut step, &book, &change, approvals, after)?;
             if !book.is_empty() {
                 step.events
                     .extend(changed_entries(&book, &next, rule, self.now)?);
@@ -146,6 +150,13 @@ impl Keeper<'_> {
             if known.is_some_and(|version| version.text == one.rule.text) {
                 continue;
             }
+            if one.rule.kind == DocumentKind::Policy {
+                left.push(NotTaken {
+                    place: one.place.clone(),
+                    why: EvidenceError::Missing.to_string(),
+                });
+                continue;
+            }
             let carried = self
                 .carried(one, &directory, Given::At(self.now))
                 .map_err(|error| error.to_string())
@@ -192,13 +203,16 @@ impl Keeper<'_> {
         &self,
         step: &mut Step,
         book: &Book,
-        rule: &RuleText,
+        change: &Change,
         approvals: &[Signed],
         epoch: u64,
     ) -> Result<(), BookError> {
+        let rule = &change.rule;
         let version = Version {
             text: rule.text.clone(),
             approvals: approvals.to_vec(),
+            why: (!change.why.is_empty()).then(|| change.why.clone()),
+            evidence: change.evidence.clone(),
         };
         let document = serde_json::to_vec(&version)
             .map_err(|_| BookError::Damaged("it cannot be written".to_owned()))?;
@@ -211,7 +225,7 @@ impl Keeper<'_> {
         step.writes
             .push(book.row(rule.kind, &rule.key, document, self.row_key, self.now));
         step.events.push(event(
-            rule,
+            change,
             approvals,
             book.versions(rule.kind, &rule.key) + 1,
             epoch,
@@ -229,7 +243,6 @@ pub(crate) fn changed_entries(
     rule: &RuleText,
     now: Timestamp,
 ) -> Result<Vec<Event>, BookError> {
-    use crate::rows::DocumentKind;
     if rule.kind != DocumentKind::Participant && rule.kind != DocumentKind::Officer {
         return Ok(Vec::new());
     }

@@ -4,6 +4,9 @@
 //! nothing.
 
 mod book;
+mod change;
+mod complete;
+mod enact;
 mod keeper;
 mod offer;
 mod proposals;
@@ -25,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ports::LedgerError;
 use crate::rows::DocumentKind;
 
+pub use change::Change;
 pub use keeper::{Candidate, Keeper, NotTaken, changed};
 pub use offer::{Agreement, Counts, report};
 pub use proposals::{Proposal, ProposalState, approve, open as open_proposals, propose};
@@ -54,8 +58,15 @@ pub struct RuleText {
 pub struct Version {
     /// The text.
     pub text: String,
-    /// The signatures that carried it.
+    /// The signatures that carried it: over the text's digest where it came from a
+    /// file, over the whole change ([`Change::digest`]) where it was proposed.
     pub approvals: Vec<Signed>,
+    /// Why it was proposed; none where it came from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Of a policy set that was proposed: its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 /// What a suspension says.
@@ -104,6 +115,26 @@ pub enum BookError {
     /// What the ledger holds is not what was written.
     #[error("a stored rule is not what was written: {0}")]
     Damaged(String),
+    /// Versions of rules are missing, or there are some of another time.
+    #[error(
+        "the tables of the rules hold {versions} versions, and the database's epoch is {epoch}: versions were removed or put back; restore a backup (chancery restore)"
+    )]
+    Incomplete {
+        /// How many there are.
+        versions: u64,
+        /// How many there must be.
+        epoch: u64,
+    },
+    /// The rules are older than the log.
+    #[error(
+        "the rules are of epoch {epoch}, and the log has records of epoch {log}: an old copy of the rules was put back; restore a backup (chancery restore)"
+    )]
+    Behind {
+        /// The database's epoch.
+        epoch: u64,
+        /// The last epoch that the log names.
+        log: u64,
+    },
     /// A text that every node has is not there.
     #[error("there is no text of the {0}")]
     Missing(&'static str),
@@ -211,13 +242,14 @@ fn policy_texts(text: &str) -> Option<PolicyTexts> {
 
 /// The event of a text that came into force.
 pub(crate) fn event(
-    rule: &RuleText,
+    change: &Change,
     approvals: &[Signed],
     version: u64,
     epoch: u64,
     actor: Actor,
     now: Timestamp,
 ) -> Event {
+    let rule = &change.rule;
     let (kind, named) = match rule.kind {
         DocumentKind::Mou => (EventKind::MouChanged, Some((Key::Mou, rule.key.as_str()))),
         DocumentKind::Policy => (EventKind::PolicyActivated, None),
@@ -235,7 +267,12 @@ pub(crate) fn event(
         .detail(Key::Digest, hex::encode(rule.digest()))
         .detail(Key::Epoch, i64::try_from(epoch).unwrap_or(i64::MAX))
         .detail(Key::Version, i64::try_from(version).unwrap_or(i64::MAX))
-        .detail(Key::Name, rule.key.as_str());
+        .detail(Key::Name, rule.key.as_str())
+        .detail_if(Key::Evidence, change.evidence_digest())
+        .detail_if(
+            Key::Reason,
+            (!change.why.is_empty()).then(|| change.why.clone()),
+        );
     match named {
         Some((key, value)) => event.detail(key, value),
         None => event,

@@ -1,21 +1,20 @@
 //! A change that widens: one security officer proposes it, another approves
 //! it, and it is in force at once, on all processes, by the epoch.
 
-use std::fmt::Display;
-
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{OfficerId, Timestamp};
 use chancery_policy::approval::{Signed, Vote};
 use chancery_policy::widening::{self, Given};
 use serde::{Deserialize, Serialize};
 
+use super::change::{ChangeError, Checked};
+use super::enact::{book, damaged, enact, epoch_after, rejected, signed_by};
 use super::keeper::changed_entries;
-use super::{Book, BookError, Keeper, RuleText};
+use super::{Book, Change, Keeper, RuleText};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
-use crate::ports::{Guard, LedgerError, Step, Write};
+use crate::ports::{Step, Write};
 use crate::rows::DocumentKind;
-use crate::stages::orders::denied;
 
 /// After so many days a proposal is to be made anew.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
@@ -38,6 +37,9 @@ pub struct Proposal {
     pub by: OfficerId,
     /// When.
     pub at: Timestamp,
+    /// Of a policy set: its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
     /// Digest of the text that it changes, hexadecimal; none for a new one.
     pub base: Option<String>,
     /// Where it stands.
@@ -59,100 +61,19 @@ pub enum ProposalState {
 }
 
 impl Proposal {
-    fn rule(&self) -> Option<RuleText> {
+    /// What both officers sign; none where its kind is not of this version.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
         let kind = DocumentKind::from_word(&self.kind)?;
-        Some(RuleText::new(kind, &self.key, self.text.clone()))
+        Some(Change {
+            rule: RuleText::new(kind, &self.key, self.text.clone()),
+            why: self.why.clone(),
+            evidence: self.evidence.clone(),
+        })
     }
-}
 
-fn damaged(error: impl Display) -> StageError {
-    StageError::Corrupt(error.to_string())
-}
-
-/// The gateway's book as it stands.
-pub(crate) fn book(gateway: &Gateway) -> Result<Book, StageError> {
-    Book::read(gateway.ledger.as_ref(), &gateway.row_key).map_err(|error| match error {
-        BookError::Ledger(error) => error.into(),
-        other => damaged(other),
-    })
-}
-
-/// A signature over this text, by a security officer in office.
-fn signed_by(gateway: &Gateway, rule: &RuleText, signed: &Signed) -> Result<Vote, StageError> {
-    let now = gateway.now();
-    let rules = gateway.rules();
-    let checked = widening::check(
-        signed,
-        &gateway.node.name,
-        rule.operation(),
-        rule.digest(),
-        Given::At(now),
-        &rules.directory().at(now),
-    );
-    match checked {
-        Ok(verified) => Ok(verified.vote()),
-        Err(error) => {
-            let why = error.to_string();
-            denied(gateway, signed.officer(), rule.operation(), &why)?;
-            Err(Refusal::new(RefusalKind::Denied, why).into())
-        }
-    }
-}
-
-/// Refused, with its one record; what is in force stays.
-fn rejected(
-    gateway: &Gateway,
-    rule: &RuleText,
-    officer: &OfficerId,
-    kind: RefusalKind,
-    why: String,
-) -> StageError {
-    let mut short = why.replace('\n', "; ");
-    short.truncate(short.floor_char_boundary(300));
-    let event = Event::new(
-        EventKind::RulesRejected,
-        gateway.now(),
-        Actor::Officer(officer.clone()),
-    )
-    .detail(Key::Digest, hex::encode(rule.digest()))
-    .detail(Key::Name, rule.key.as_str())
-    .detail(Key::Officer, officer.as_str())
-    .detail(Key::Rule, rule.operation())
-    .detail(Key::Reason, short);
-    match gateway.ledger.commit(Step {
-        events: vec![event],
-        ..Step::default()
-    }) {
-        Ok(_) => Refusal::new(kind, why).into(),
-        Err(error) => error.into(),
-    }
-}
-
-/// Commits a step that changes the book, and puts the book's rules in force
-/// under the epoch after it.
-pub(crate) fn enact(gateway: &Gateway, next: &Book, mut step: Step) -> Result<u64, StageError> {
-    let current = gateway.rules();
-    let documents = step
-        .writes
-        .iter()
-        .filter(|write| matches!(write, Write::InsertDocument(_)))
-        .count();
-    let epoch = current.epoch() + documents as u64;
-    let rules = next
-        .rules(epoch, Some(current.shared_engine()))
-        .map_err(damaged)?;
-    step.guards.push(Guard::Epoch(current.epoch()));
-    match gateway.ledger.commit(step) {
-        Ok(_) => {
-            gateway.replace_rules(rules);
-            Ok(epoch)
-        }
-        Err(LedgerError::Duplicate { what: "nonce", .. }) => Err(Refusal::new(
-            RefusalKind::Replayed,
-            "this signature was used before: sign anew",
-        )
-        .into()),
-        Err(error) => Err(error.into()),
+    fn is_of(&self, rule: &RuleText) -> bool {
+        self.kind == rule.kind.word() && self.key == rule.key && self.text == rule.text
     }
 }
 
@@ -164,20 +85,19 @@ pub(crate) fn enact(gateway: &Gateway, next: &Book, mut step: Step) -> Result<u6
 /// wrong with the text, [`RefusalKind::NotNow`]; each recorded.
 pub fn propose(
     gateway: &Gateway,
-    rule: &RuleText,
-    why: &str,
+    change: &Change,
     signed: &Signed,
 ) -> Result<Proposal, StageError> {
-    let officer = signed.officer().clone();
-    if signed_by(gateway, rule, signed)? == Vote::Refuse {
+    let (officer, rule) = (signed.officer().clone(), &change.rule);
+    if signed_by(gateway, change, signed)? == Vote::Refuse {
         return Err(Refusal::new(RefusalKind::Invalid, "a proposal is an approval").into());
     }
     let book = book(gateway)?;
     let reject = |kind, why| Err(rejected(gateway, rule, &officer, kind, why));
-    if why.trim().is_empty() {
+    if change.why.trim().is_empty() {
         return reject(
             RefusalKind::Invalid,
-            "say why: the reason is recorded".to_owned(),
+            "say why: the reason is signed and recorded".to_owned(),
         );
     }
     if let Some(wrong) = invalid(gateway, &book, rule) {
@@ -191,38 +111,54 @@ pub fn propose(
             "exactly this is in force already".to_owned(),
         );
     }
-    let digest = hex::encode(rule.digest());
-    let proposal = Proposal {
-        id: digest.chars().take(12).collect(),
-        kind: rule.kind.word().to_owned(),
-        key: rule.key.clone(),
-        text: rule.text.clone(),
-        why: why.trim().to_owned(),
-        by: officer.clone(),
-        at: now,
-        base: base(&book, rule),
-        state: ProposalState::Open,
-        approvals: vec![signed.clone()],
-    };
     if book
         .proposals()
-        .get(&proposal.id)
-        .is_some_and(|other| other.state == ProposalState::Open)
+        .values()
+        .any(|other| other.state == ProposalState::Open && other.is_of(rule))
     {
         return reject(
             RefusalKind::NotNow,
             "this is proposed already: another officer approves it".to_owned(),
         );
     }
+    let checked = match evidence(gateway, change, &book) {
+        Ok(checked) => checked,
+        Err(ChangeError::Stage(error)) => return Err(error),
+        Err(error @ ChangeError::Replay { .. }) => {
+            return reject(RefusalKind::NotNow, error.to_string());
+        }
+        Err(error @ ChangeError::Evidence(_)) => {
+            return reject(RefusalKind::Invalid, error.to_string());
+        }
+    };
+    let proposal = Proposal {
+        id: hex::encode(change.digest()).chars().take(12).collect(),
+        kind: rule.kind.word().to_owned(),
+        key: rule.key.clone(),
+        text: rule.text.clone(),
+        why: change.why.clone(),
+        by: officer.clone(),
+        at: now,
+        evidence: change.evidence.clone(),
+        base: base(&book, rule),
+        state: ProposalState::Open,
+        approvals: vec![signed.clone()],
+    };
     let event = Event::new(
         EventKind::RulesProposed,
         now,
         Actor::Officer(officer.clone()),
     )
-    .detail(Key::Digest, digest)
+    .detail(Key::Digest, hex::encode(rule.digest()))
     .detail(Key::Name, rule.key.as_str())
     .detail(Key::Officer, officer.as_str())
-    .detail(Key::Reason, proposal.why.as_str());
+    .detail(Key::Reason, proposal.why.as_str())
+    .detail(Key::Epoch, epoch_after(gateway, 1))
+    .detail_if(Key::Evidence, change.evidence_digest());
+    let event = match &checked {
+        Some(checked) => checked.describe(event),
+        None => event,
+    };
     let step = Step {
         guards: Vec::new(),
         writes: vec![
@@ -250,12 +186,13 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
         .filter(|one| one.state == ProposalState::Open)
         .cloned()
         .ok_or_else(|| Refusal::new(RefusalKind::NotFound, "there is no such open proposal"))?;
-    let rule = proposal
-        .rule()
+    let change = proposal
+        .change()
         .ok_or_else(|| damaged("a stored proposal cannot be read"))?;
-    let vote = signed_by(gateway, &rule, signed)?;
+    let rule = &change.rule;
+    let vote = signed_by(gateway, &change, signed)?;
     let (now, officer) = (gateway.now(), signed.officer().clone());
-    let reject = |kind, why: String| Err(rejected(gateway, &rule, &officer, kind, why));
+    let reject = |kind, why: String| Err(rejected(gateway, rule, &officer, kind, why));
     let mut after = proposal.clone();
     after.approvals.push(signed.clone());
     if vote == Vote::Refuse {
@@ -267,7 +204,8 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
         )
         .detail(Key::Digest, hex::encode(rule.digest()))
         .detail(Key::Name, rule.key.as_str())
-        .detail(Key::Officer, officer.as_str());
+        .detail(Key::Officer, officer.as_str())
+        .detail(Key::Epoch, epoch_after(gateway, 1));
         let step = Step {
             guards: Vec::new(),
             writes: vec![
@@ -285,7 +223,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             "whoever proposes does not approve: another security officer must".to_owned(),
         );
     }
-    if base(&book, &rule) != proposal.base || proposal.at.after(LONGEST) < now {
+    if base(&book, rule) != proposal.base || proposal.at.after(LONGEST) < now {
         return reject(
             RefusalKind::NotNow,
             "what it changes has changed since, or it is too old: propose it again".to_owned(),
@@ -299,7 +237,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             one,
             &gateway.node.name,
             rule.operation(),
-            rule.digest(),
+            change.digest(),
             Given::At(proposal.at),
             &rules.directory().at(now),
         );
@@ -307,11 +245,16 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             return reject(RefusalKind::Denied, error.to_string());
         }
     }
-    if let Some(wrong) = invalid(gateway, &book, &rule) {
+    if let Some(wrong) = invalid(gateway, &book, rule) {
         return reject(RefusalKind::Invalid, wrong);
     }
+    // What was proposed days ago must still be what it says it is.
+    let checked = match change.check(&book) {
+        Ok(checked) => checked,
+        Err(error) => return reject(RefusalKind::NotNow, error.to_string()),
+    };
     after.state = ProposalState::InForce;
-    let next = book.with(&rule, &after.approvals);
+    let next = book.with(rule, &after.approvals);
     let keeper = Keeper {
         ledger: gateway.ledger.as_ref(),
         row_key: &gateway.row_key,
@@ -326,13 +269,24 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
         .add(
             &mut step,
             &known,
-            &rule,
+            &change,
             &after.approvals,
             rules.epoch() + 2,
         )
         .map_err(damaged)?;
+    if let Some(checked) = &checked {
+        step.events = step
+            .events
+            .into_iter()
+            .map(|event| {
+                checked
+                    .describe(event)
+                    .detail(Key::Previous, hex::encode(book.running()))
+            })
+            .collect();
+    }
     step.events
-        .extend(changed_entries(&book, &next, &rule, now).map_err(damaged)?);
+        .extend(changed_entries(&book, &next, rule, now).map_err(damaged)?);
     step.writes.push(row(gateway, &book, &after)?);
     enact(gateway, &next, step)?;
     Ok(after)
@@ -368,6 +322,19 @@ fn invalid(gateway: &Gateway, book: &Book, rule: &RuleText) -> Option<String> {
         .rules(rules.epoch(), Some(rules.shared_engine()))
         .err()
         .map(|error| error.to_string())
+}
+
+/// The evidence of a change, whole: what it is about, its cases, its replay.
+fn evidence(
+    gateway: &Gateway,
+    change: &Change,
+    book: &Book,
+) -> Result<Option<Checked>, ChangeError> {
+    let checked = change.check(book)?;
+    if let Some(checked) = &checked {
+        checked.replay(gateway)?;
+    }
+    Ok(checked)
 }
 
 fn base(book: &Book, rule: &RuleText) -> Option<String> {

@@ -10,7 +10,7 @@ use chancery_message::{DeliveryId, MouId, OfficerId, ParticipantId, Timestamp};
 use chancery_policy::permit::PERMIT_LIFE;
 use serde::Serialize;
 
-use super::proposals::{book, enact};
+use super::enact::{book, enact};
 use super::{RuleText, Suspension, Version};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
@@ -121,6 +121,8 @@ pub fn suspend(
     let version = Version {
         text,
         approvals: vec![signed.clone()],
+        why: None,
+        evidence: None,
     };
     let document = serde_json::to_vec(&version).map_err(corrupt)?;
     let epoch = gateway.rules().epoch() + 1;
