@@ -1,6 +1,7 @@
 //! An export of the log shows what was done to it.
 #![forbid(unsafe_code)]
 #![allow(
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     reason = "helpers of tests: what fails fails the test"
@@ -81,4 +82,27 @@ fn a_changed_a_removed_and_a_swapped_record_are_named() {
     let file = node.path("cut");
     std::fs::write(&file, cut.join("\n") + "\n").unwrap();
     assert_eq!(node.verify(&file).status.code(), Some(1));
+
+    // The newest version of the rules cut off, then its epoch put back with it:
+    // the node refuses to start, and says what is wrong.
+    node.stop();
+    database(
+        &node,
+        "DROP TRIGGER document_delete; DELETE FROM document WHERE id = (SELECT max(id) FROM document);",
+    );
+    node.start_in_vain("versions were removed or put back");
+    database(&node, "UPDATE epoch SET value = value - 1;");
+    node.start_in_vain("an old copy of the rules was put back");
+}
+
+/// Statements past the gateway, as whoever owns the file can.
+fn database(node: &Node, statements: &str) {
+    let program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
+    let done = std::process::Command::new("python3")
+        .args(["-c", program])
+        .arg(node.path("node/data/chancery.db"))
+        .arg(statements)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", told(&done));
 }

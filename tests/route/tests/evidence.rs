@@ -224,8 +224,7 @@ fn a_policy_set_comes_into_force_with_what_both_officers_signed() {
     let activated = world
         .records()
         .into_iter()
-        .filter(|event| event.kind == EventKind::PolicyActivated)
-        .next_back()
+        .rfind(|event| event.kind == EventKind::PolicyActivated)
         .expect("recorded");
     let told = |key| {
         activated

@@ -228,6 +228,32 @@ impl Node {
 
     /// The same with the daemons' programs in that folder.
     pub fn start_from(&mut self, folder: &Path) {
+        self.launch(folder);
+        self.wait("all daemons to serve", |seen| seen.all);
+    }
+
+    /// Starts the daemons, and waits until the node's log says why they do not serve.
+    pub fn start_in_vain(&mut self, wanted: &str) {
+        self.launch(&programs());
+        let until = Instant::now() + Duration::from_secs(90);
+        let log = self.path("node.log");
+        while !std::fs::read_to_string(&log)
+            .unwrap_or_default()
+            .contains(wanted)
+        {
+            assert!(
+                Instant::now() < until,
+                "not `{wanted}`: {}",
+                self.last_lines()
+            );
+            std::thread::yield_now();
+        }
+        let serves = self.running().seen.0.lock().unwrap().all;
+        assert!(!serves, "it serves all the same");
+        self.stop();
+    }
+
+    fn launch(&mut self, folder: &Path) {
         let mut child = Command::new(programs().join("chancery"))
             .args(["--json", "run", "--until-input-ends", "--config"])
             .arg(self.config())
@@ -259,7 +285,6 @@ impl Node {
         });
         let input = child.stdin.take();
         self.running = Some(Running { child, input, seen });
-        self.wait("all daemons to serve", |seen| seen.all);
     }
 
     fn running(&self) -> &Running {
