@@ -45,6 +45,7 @@ fn view(attachment: usize) -> DeliveryView {
         index: 0,
         name: Text::new("a.bin"),
         media_type: "application/octet-stream".to_owned(),
+        label: None,
         size: u64::try_from(attachment).unwrap(),
         sha256: [0; 32],
         content: Some(Content::new(vec![0x5a; attachment])),

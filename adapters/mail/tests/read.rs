@@ -11,7 +11,7 @@
 
 mod support;
 
-use chancery_label::{Label, Level};
+use chancery_label::{Label, Level, Tlp};
 use chancery_message::{
     AssertedLabel, AttachmentContent, LabelSource, Parsed, Precedence, RecipientRole,
     SignatureEvidence,
@@ -106,6 +106,7 @@ fn texts_and_attachments_come_out_as_they_were() {
         --inner\r\n\
         Content-Type: application/pdf\r\n\
         Content-Transfer-Encoding: base64\r\n\
+        SIO-Label: marking=\"CONFIDENTIEL UE/EU CONFIDENTIAL TLP:RED\"\r\n\
         Content-Disposition: attachment;\r\n filename*0*=utf-8''%CE%95;\r\n filename*1=\"xyz.pdf\"\r\n\
         \r\n\
         JVBERi0xLjcK\r\n\
@@ -181,10 +182,74 @@ fn texts_and_attachments_come_out_as_they_were() {
             ("x", "application/octet-stream")
         ]
     );
+    let AssertedLabel::Valid { label, source } = &read.attachments[0].label else {
+        panic!("{:?}", read.attachments[0].label)
+    };
+    assert_eq!(
+        (label.level, label.tlp, *source),
+        (Level::Confidential, Some(Tlp::Red), LabelSource::SioLabel)
+    );
+    assert_eq!(read.attachments[1].label, AssertedLabel::Absent);
     let AttachmentContent::Inline(content) = &read.attachments[0].content else {
         panic!("inline content was expected");
     };
     assert_eq!(content.expose(), b"%PDF-1.7\n");
+}
+
+/// Only the protected part as a whole and attachments have labels.
+#[test]
+fn a_label_of_a_part_that_is_no_attachment_is_for_an_officer() {
+    let (world, alice) = World::with_alice("ed25519");
+    let field = "SIO-Label: marking=\"SECRET UE/EU SECRET\"\r\n";
+    let inner = |of_text: &str, of_parts: &str, of_file: &str| {
+        format!(
+            "Content-Type: multipart/mixed; boundary=out\r\n\
+             SIO-Label: marking=\"RESTREINT UE/EU RESTRICTED\"\r\n\r\n\
+             --out\r\nContent-Type: multipart/mixed; boundary=in\r\n{of_parts}\r\n\
+             --in\r\nContent-Type: text/plain\r\n{of_text}\r\nThe text.\r\n--in--\r\n\
+             --out\r\nContent-Type: application/pdf; name=a.pdf\r\n{of_file}\r\n%PDF\r\n--out--\r\n"
+        )
+    };
+    let read = world.whole(&mail(&alice, &inner("", "", field)));
+    assert!(matches!(
+        read.attachments[0].label,
+        AssertedLabel::Valid { .. }
+    ));
+    for (of_text, of_parts) in [(field, ""), ("", field)] {
+        let why = world.suspicious(&mail(&alice, &inner(of_text, of_parts, "")));
+        assert!(why.contains("RFC 7444"), "{why}");
+    }
+    let read = world.whole(&mail(
+        &alice,
+        &inner("", "", "SIO-Label: marking=\"NONE SUCH\"\r\n"),
+    ));
+    assert!(matches!(
+        read.attachments[0].label,
+        AssertedLabel::Invalid { .. }
+    ));
+    let twice = format!("{field}{field}");
+    assert!(
+        world
+            .malformed(&mail(&alice, &inner("", "", &twice)))
+            .contains("RFC")
+    );
+}
+
+/// What came unencrypted is public in all its parts.
+#[test]
+fn a_labelled_attachment_that_is_not_public_needs_encryption() {
+    let (world, alice) = World::with_alice("ed25519");
+    let content = |label: &str| {
+        format!(
+            "Content-Type: multipart/mixed; boundary=in\r\nSIO-Label: marking=\"UNCLASSIFIED\"\r\n\r\n\
+             --in\r\nContent-Type: text/plain\r\n\r\nThe text.\r\n\
+             --in\r\nContent-Type: application/pdf; name=a.pdf\r\nSIO-Label: marking=\"{label}\"\r\n\r\n%PDF\r\n--in--\r\n"
+        )
+    };
+    let read = world.whole(&signed_mail(&alice, &content("UNCLASSIFIED")));
+    assert_eq!(read.attachments.len(), 1);
+    let why = world.suspicious(&signed_mail(&alice, &content("RESTREINT UE/EU RESTRICTED")));
+    assert!(why.contains("unencrypted"), "{why}");
 }
 
 #[test]

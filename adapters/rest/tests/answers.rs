@@ -8,7 +8,7 @@
     reason = "tests"
 )]
 
-use chancery_label::{Label, Level};
+use chancery_label::{Label, Level, Tlp};
 use chancery_message::{
     DeliveryId, MessageId, Precedence, Purpose, RecipientRole, SienaFields, SienaKind, Text,
     Timestamp, UrgencyGround,
@@ -106,14 +106,29 @@ fn view() -> DeliveryView {
         }),
         subject: Text::new("<script>\"quoted\"</script>"),
         body: Text::new("line\nline"),
-        attachments: vec![AttachmentView {
-            index: 0,
-            name: Text::new("a.pdf"),
-            media_type: "application/pdf".to_owned(),
-            size: 3,
-            sha256: [0xab; 32],
-            content: None,
-        }],
+        attachments: vec![
+            AttachmentView {
+                index: 0,
+                name: Text::new("a.pdf"),
+                media_type: "application/pdf".to_owned(),
+                label: None,
+                size: 3,
+                sha256: [0xab; 32],
+                content: None,
+            },
+            AttachmentView {
+                index: 1,
+                name: Text::new("b.pdf"),
+                media_type: "application/pdf".to_owned(),
+                label: Some(Label {
+                    tlp: Some(Tlp::Amber),
+                    ..Label::of(Level::Restricted)
+                }),
+                size: 4,
+                sha256: [0xcd; 32],
+                content: None,
+            },
+        ],
     }
 }
 

@@ -136,6 +136,40 @@ fn every_field_arrives() {
 }
 
 #[test]
+fn an_attachment_may_have_a_label_of_its_own() {
+    let submission = whole(&with(
+        "attachments",
+        json!([
+            {"name": "a.bin", "content_base64": "AAEC"},
+            {"name": "b.bin", "content_base64": "AAEC", "label": "C-UE TLP:AMBER"},
+            {"name": "c.bin", "id": "x", "label": {"level": "S-UE", "releasable_to": ["FRA"]}},
+            {"name": "d.bin", "id": "x", "label": "EYES ONLY"},
+        ]),
+    ));
+    let labels: Vec<_> = submission.attachments.iter().map(|a| &a.label).collect();
+    assert_eq!(labels[0], &AssertedLabel::Absent);
+    let valid = |at: usize| match labels[at] {
+        AssertedLabel::Valid { label, .. } => label,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (valid(1).level, valid(1).tlp),
+        (Level::Confidential, Some(Tlp::Amber))
+    );
+    assert_eq!(
+        (valid(2).level, valid(2).releasable_to.len()),
+        (Level::Secret, 1)
+    );
+    let AssertedLabel::Invalid { reason, .. } = labels[3] else {
+        panic!("{:?}", labels[3])
+    };
+    assert!(!reason.contains("EYES"), "{reason}");
+    let number = with("attachments", json!([{"name": "a", "id": "x", "label": 5}]));
+    let why = refusal(number.to_string().as_bytes());
+    assert!(why.contains("`attachments.label`"), "{why}");
+}
+
+#[test]
 fn labels_come_as_text_as_object_or_not_at_all() {
     let object =
         json!({"level": "C-UE", "handling": ["H0", "H2"], "releasable_to": ["FRA", "DEU"]});

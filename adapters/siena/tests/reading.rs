@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chancery_label::{HandlingCode, Level};
+use chancery_label::{HandlingCode, Level, Tlp};
 use chancery_message::{
     AssertedLabel, AttachmentContent, Inbound, Intent, LabelSource, Operation, Parsed, Precedence,
     Purpose, RecipientRole, SienaKind, Submission, UrgencyGround,
@@ -85,7 +85,7 @@ const FULL: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
   <attachments>
     <attachment name="a.bin"><content>AA
 EC</content></attachment>
-    <attachment name="b.pdf" mediaType="application/pdf"><uploaded>0197a3f0-0000-7000-8000-000000000001</uploaded></attachment>
+    <attachment name="b.pdf" mediaType="application/pdf"><classification country="DEU">GEHEIM TLP:AMBER</classification><uploaded>0197a3f0-0000-7000-8000-000000000001</uploaded></attachment>
   </attachments>
 </message>
 "#;
@@ -157,6 +157,14 @@ fn every_field_arrives() {
     );
     assert!(
         matches!(&submission.attachments[1].content, AttachmentContent::Uploaded(id) if id.starts_with("0197"))
+    );
+    assert_eq!(submission.attachments[0].label, AssertedLabel::Absent);
+    let AssertedLabel::Valid { label, source } = &submission.attachments[1].label else {
+        panic!("{:?}", submission.attachments[1].label)
+    };
+    assert_eq!(
+        (label.level, label.tlp, *source),
+        (Level::Secret, Some(Tlp::Amber), LabelSource::Field)
     );
     assert!(submission.claimed_sender.is_none());
     schema::valid(FULL);
@@ -444,6 +452,18 @@ fn what_is_not_in_the_schema_is_refused() {
             changed("<subject>", "<reference></reference><subject>"),
         ),
         ("no attachment", attachment("")),
+        (
+            "a label after the bytes",
+            attachment(
+                "<attachment name=\"a\"><content/><classification>R-UE</classification></attachment>",
+            ),
+        ),
+        (
+            "two labels of one attachment",
+            attachment(
+                "<attachment name=\"a\"><classification>R-UE</classification><classification>R-UE</classification><content/></attachment>",
+            ),
+        ),
         (
             "an attachment by address",
             attachment("<attachment name=\"a\" href=\"http://127.0.0.1/\"/>"),

@@ -158,6 +158,8 @@ pub struct Attachment {
     pub name: Text,
     /// Its media type, lower case `type/subtype`.
     pub media_type: String,
+    /// Its own label as the sender put it; most have none.
+    pub label: AssertedLabel,
     /// Where its bytes are.
     pub content: AttachmentContent,
 }
@@ -198,7 +200,8 @@ pub enum AssertedLabel {
 pub enum LabelSource {
     /// A structured field of the channel.
     Field,
-    /// An `SIO-Label` header inside the protected part (RFC 7444).
+    /// An `SIO-Label` header inside the protected part, or in the header of a
+    /// part that is an attachment (RFC 7444).
     SioLabel,
     /// The first line of the text inside the protected part.
     FirstLine,

@@ -2,11 +2,12 @@
 //! blobs of the ledger's rows. Metadata for decisions only; everything that a
 //! sender wrote in words is sealed ([`SealedHeader`]).
 
-use chancery_label::Label;
+use chancery_label::{Label, Level};
 use chancery_message::{
     BodyId, CaseId, Evaluation, MessageId, MouId, ParticipantId, Purpose, RecipientRole,
     SienaFields, Text, Timestamp,
 };
+use chancery_policy::explain::Part;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +105,11 @@ pub struct MessageDocument {
     pub forward_of: Option<MessageId>,
     /// The message that this one answers.
     pub in_reply_to: Option<MessageId>,
-    /// Number of portions with a marking of their own.
+    /// How many portions (marked paragraphs, labelled attachments) are of the
+    /// level that most of them have.
     pub portions: u32,
+    /// The level of the text, then of each attachment; empty in quarantine.
+    pub levels: Vec<Level>,
     /// The original as received, sealed; none for a forward.
     pub original: Option<BodyId>,
     /// Bytes of all attachments.
@@ -175,10 +179,31 @@ pub struct AttachmentHeader {
     pub name: Text,
     /// Its media type.
     pub media_type: String,
+    /// Its own label: as asserted, raised by what stands in it. None where the
+    /// message's label is all that was said.
+    pub label: Option<Label>,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
+}
+
+impl MessageDocument {
+    /// Its parts by name and level: what could be left out.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let name = |at: usize| match at {
+            0 => "the text".to_owned(),
+            at => format!("attachment {at}"),
+        };
+        let levels = self.levels.iter().enumerate();
+        levels
+            .map(|(at, level)| Part {
+                name: name(at),
+                level: *level,
+            })
+            .collect()
+    }
 }
 
 impl Document for MessageDocument {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError, WrappedKey};
-use chancery_label::Label;
+use chancery_label::{Label, ReadOptions};
 use chancery_message::{
     Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp,
 };
@@ -201,6 +201,18 @@ impl Gateway {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How labels are read today.
+    ///
+    /// # Errors
+    /// [`StageError::Corrupt`] where the clock is outside the calendar.
+    pub fn reading(&self) -> Result<ReadOptions, StageError> {
+        let on = self
+            .now()
+            .date()
+            .ok_or_else(|| StageError::Corrupt("the clock is out of range".to_owned()))?;
+        Ok(ReadOptions { country: None, on })
     }
 
     /// The rules in force: a decision uses one snapshot from beginning to end.

@@ -246,10 +246,16 @@ impl Rules {
     /// tried by the engine. A company is told none: a hint may speak of rules
     /// that are not its to know.
     #[must_use]
-    pub fn hints(&self, judgement: &Judgement, sender: &Sender) -> Vec<String> {
+    pub fn hints(
+        &self,
+        judgement: &Judgement,
+        sender: &Sender,
+        document: &MessageDocument,
+    ) -> Vec<String> {
         match &judgement.derived {
             Some(derived) if !sender.private && judgement.verdict != Verdict::Permit => {
-                chancery_policy::explain::hints_for_sender(&self.engine, &derived.facts, &[])
+                let parts = document.parts();
+                chancery_policy::explain::hints_for_sender(&self.engine, &derived.facts, &parts)
                     .iter()
                     .map(chancery_policy::explain::Hint::text)
                     .collect()

@@ -45,6 +45,8 @@ pub struct Sealing<'a> {
     pub message: MessageId,
     /// Its label.
     pub label: &'a Label,
+    /// The label of each of its own attachments, in order.
+    pub attachments: &'a [Option<Label>],
     /// The KEK of its level and compartment.
     pub kek: KekId,
     /// The sender.
@@ -87,6 +89,7 @@ pub fn seal(
     let mut writes = Vec::new();
     let mut headers = Vec::new();
 
+    let mut labels = sealing.attachments.iter().cloned();
     for attachment in &submission.attachments {
         let facts = match &attachment.content {
             AttachmentContent::Inline(bytes) => {
@@ -104,6 +107,7 @@ pub fn seal(
             body: facts.id,
             name: attachment.name.clone(),
             media_type: attachment.media_type.clone(),
+            label: labels.next().flatten(),
             size: facts.size,
             sha256: facts.sha256,
         });
@@ -127,6 +131,7 @@ pub fn seal(
                 body: facts.id,
                 name: attachment.name,
                 media_type: attachment.media_type,
+                label: attachment.label,
                 size: facts.size,
                 sha256: facts.sha256,
             });

@@ -86,6 +86,8 @@ pub struct AttachmentView {
     pub name: Text,
     /// Its media type.
     pub media_type: String,
+    /// Its own label, where it has one; the message's covers it.
+    pub label: Option<Label>,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of its bytes.

@@ -111,6 +111,8 @@ impl World {
         let says = |word: &str| fetched.body.contains(word);
         assert!(says(&subject) && says(&text) && says(&name), "{fetched:?}");
         assert_eq!(element(&fetched.body, "marking").as_deref(), Some(R_UE));
+        let (_, attached) = fetched.body.split_once("<attachments>").unwrap();
+        assert_eq!(element(attached, "marking").as_deref(), Some(R_UE));
         let saved = self.node.path("from-siena");
         assert_eq!(self.europol.attachment(id, 0, &saved).status, 200);
         assert_eq!(std::fs::read_to_string(saved).unwrap(), file);
@@ -144,12 +146,14 @@ impl World {
         fetched
     }
 
-    /// Writes with `chancery send`; its answer, and the words.
+    /// Writes with `chancery send`; its answer, and the words. The file's label
+    /// is `own`, where there is one.
     fn rest_sends(
         &mut self,
         who: &str,
         to: &str,
         label: &str,
+        own: Option<&str>,
         more: &[&str],
     ) -> (Value, [String; 4]) {
         let words = [(); 4].map(|()| self.canary());
@@ -170,20 +174,29 @@ impl World {
             "--no-personal-data",
         ];
         all.extend(more);
+        let own = own.map(|own| format!("{}.txt={own}", words[2]));
+        for own in &own {
+            all.extend(["--attach-label", own]);
+        }
         let input = format!("A fictitious note.\nThe word is {}.\n", words[1]);
         (self.node.user(who, &all, &input), words)
     }
 
     fn rest_to_mail(&mut self) {
         let more = ["--purpose", "cyber-crisis"];
-        let (sent, words) = self.rest_sends("cert-eu", WRITER.0, R_UE, &more);
-        self.mail_arrives(1, &words);
+        // The file's label raises that of the message.
+        let (sent, words) = self.rest_sends("cert-eu", WRITER.0, "NC", Some("R-UE"), &more);
+        assert_eq!(sent["marking"], R_UE, "{sent}");
+        let text = self.mail_arrives(1, &words);
+        let row = format!("Attached:      {}.txt, {R_UE}", words[2]);
+        assert!(text.contains(&row), "{text}");
+        assert_eq!(text.matches("SIO-Label:").count(), 2, "{text}");
         self.ends_as(&sent, "cert-eu", "completed");
     }
 
     /// The receiver's last mail: `gpg` opens it, calls the gateway's signature
-    /// good, and finds these words.
-    fn mail_arrives(&self, count: usize, words: &[String]) {
+    /// good, and finds these words. Answers what it opened.
+    fn mail_arrives(&self, count: usize, words: &[String]) -> String {
         let mails = self.sink.wait(count);
         let mail = mails.last().unwrap();
         assert_eq!(mail.from, format!("gateway@{DOMAIN}"));
@@ -199,6 +212,7 @@ impl World {
             let there = seen.iter().any(|form| form.contains(word.as_str()));
             assert!(there, "{word} did not arrive");
         }
+        String::from_utf8_lossy(&opened.text).into_owned()
     }
 
     /// Sends by SIENA-style exchange, with an uploaded attachment.
@@ -222,16 +236,17 @@ impl World {
         let (words, id) = self.siena_sends("csirt-alpha");
         let fetched = self.rest_takes("csirt-alpha", &words);
         assert_eq!(fetched["message"], id.as_str());
+        assert_eq!(fetched["attachments"][0]["marking"], R_UE);
     }
 
     fn siena_to_mail(&mut self) {
         let (words, _) = self.siena_sends(WRITER.0);
-        self.mail_arrives(2, &words);
+        let _text = self.mail_arrives(2, &words);
     }
 
     fn rest_to_rest_after_review(&mut self) {
         let more = ["--purpose", "law-enforcement"];
-        let (sent, words) = self.rest_sends("csirt-alpha", "cert-eu", C_UE_H3, &more);
+        let (sent, words) = self.rest_sends("csirt-alpha", "cert-eu", C_UE_H3, None, &more);
         assert_eq!(sent["recipients"][0]["verdict"], "review", "{sent}");
         let id = sent["id"].as_str().unwrap();
         let open = self.node.officer("anna", &["review", "list"]);

@@ -50,6 +50,7 @@ fn a_restricted_report_goes_all_the_way() {
     submission.attachments.push(Attachment {
         name: Text::new("indicators.csv"),
         media_type: "text/csv".to_owned(),
+        label: AssertedLabel::Absent,
         content: AttachmentContent::Inline(Content::new(vec![b'x'; 200_000])),
     });
     let verdicts = world.accepted("cert-eu", Channel::Rest, submission);
@@ -135,6 +136,7 @@ fn nothing_of_the_sender_stands_in_the_database() {
     submission.attachments.push(Attachment {
         name: Text::new("CANARY-NAME-7264"),
         media_type: "text/plain".to_owned(),
+        label: AssertedLabel::Absent,
         content: AttachmentContent::Inline(Content::new(b"CANARY-ATTACHMENT-7265".to_vec())),
     });
     world.accepted("cert-eu", Channel::Rest, submission);
@@ -463,6 +465,7 @@ fn an_upload_is_its_owners_alone() {
         submission.attachments.push(Attachment {
             name: Text::new("image.bin"),
             media_type: "application/octet-stream".to_owned(),
+            label: AssertedLabel::Absent,
             content: AttachmentContent::Uploaded(id.clone()),
         });
         world.submit(sender, Channel::Rest, submission)

@@ -17,7 +17,7 @@ pub fn inner(marking: &str, subject: &str, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The same with a file attached.
+/// The same with a file attached, which has a label of its own, this marking too.
 pub fn inner_with(marking: &str, subject: &str, text: &str, file: (&str, &[u8])) -> Vec<u8> {
     let lines = BASE64_STANDARD
         .encode(file.1)
@@ -29,7 +29,7 @@ pub fn inner_with(marking: &str, subject: &str, text: &str, file: (&str, &[u8]))
     format!(
         "Content-Type: multipart/mixed; boundary=\"inner-part\"; protected-headers=\"v1\"\r\nSubject: {subject}\r\n\r\n\
          --inner-part\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n\
-         --inner-part\r\nContent-Type: application/octet-stream\r\n\
+         --inner-part\r\nContent-Type: application/octet-stream\r\nSIO-Label: marking=\"{marking}\"\r\n\
          Content-Disposition: attachment; filename=\"{}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{lines}\r\n\
          --inner-part--\r\n",
         crlf(&format!("{marking}\n\n{text}")),

@@ -152,7 +152,7 @@ impl Siena {
 }
 
 /// A message of this channel. `attachment` is the id of an uploaded one, with
-/// its name.
+/// its name; it has a label of its own, this marking too.
 pub fn message(
     to: &str,
     marking: &str,
@@ -161,7 +161,7 @@ pub fn message(
     attachment: Option<(&str, &str)>,
 ) -> String {
     let attached = attachment.map_or_else(String::new, |(id, name)| {
-        format!("<attachments><attachment name=\"{name}\"><uploaded>{id}</uploaded></attachment></attachments>")
+        format!("<attachments><attachment name=\"{name}\"><classification>{marking}</classification><uploaded>{id}</uploaded></attachment></attachments>")
     });
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<message xmlns=\"urn:chancery:siena-style:1\" version=\"1\">\

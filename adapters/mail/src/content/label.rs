@@ -39,6 +39,14 @@ pub(crate) fn assert(inner: &Entity<'_>, body: &str, now: Timestamp) -> Read<Ass
     Ok(Asserted { label, body })
 }
 
+/// The label of a part that is an attachment.
+pub(crate) fn of_part(part: &Entity<'_>, now: Timestamp) -> Read<AssertedLabel> {
+    Ok(match part.headers.one("sio-label")? {
+        Some(value) => of_field(value, &options(now)?),
+        None => AssertedLabel::Absent,
+    })
+}
+
 /// Refuses to choose where the outside says another label than the inside:
 /// the field outside, or the subject outside where the inside has its own.
 pub(crate) fn check_outside(

@@ -6,11 +6,12 @@
 //! keys change by other ways.
 
 use chancery_message::{
-    Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_BODY_BYTES, Text,
+    Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_BODY_BYTES, Text, Timestamp,
 };
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Read, rule};
+use super::label;
 use super::mime::entity::Entity;
 use super::mime::parameters::Parameters;
 use super::mime::{charset, name};
@@ -24,8 +25,17 @@ pub(crate) struct Found {
 }
 
 /// Collects the text and the attachments of the protected part.
-pub(crate) fn collect(inner: &Entity<'_>) -> Read<Found> {
-    let mut collector = Collector::default();
+///
+/// An `SIO-Label` in the header of an attachment is that attachment's. Before
+/// the text or before several parts it has no place: only the protected part
+/// as a whole has one (`now`: as of which day they are read).
+pub(crate) fn collect(inner: &Entity<'_>, now: Timestamp) -> Read<Found> {
+    let mut collector = Collector {
+        body: None,
+        attachments: Vec::new(),
+        seen: 0,
+        now,
+    };
     collector.take(inner, true)?;
     let body = collector
         .body
@@ -36,19 +46,23 @@ pub(crate) fn collect(inner: &Entity<'_>) -> Read<Found> {
     })
 }
 
-#[derive(Default)]
 struct Collector {
     body: Option<Zeroizing<String>>,
     attachments: Vec<Attachment>,
     /// Parts seen, for names of those that have none.
     seen: usize,
+    now: Timestamp,
 }
 
 impl Collector {
     fn take(&mut self, entity: &Entity<'_>, top: bool) -> Read<()> {
         let kind = entity.content_type.value.as_str();
+        let labelled = !top && entity.headers.one("sio-label")?.is_some();
         match kind {
             "multipart/mixed" => {
+                if labelled {
+                    return Err(misplaced_label());
+                }
                 for (index, part) in entity.parts.iter().enumerate() {
                     // Enigmail's copy of the protected header for old readers.
                     let legacy = index == 0
@@ -99,6 +113,9 @@ impl Collector {
         let given_name = file_name(entity, disposition.as_ref());
         if kind == "text/plain" && !attached && (top || given_name.is_none()) && self.body.is_none()
         {
+            if labelled {
+                return Err(misplaced_label());
+            }
             self.body = Some(body(entity)?);
             return Ok(());
         }
@@ -144,10 +161,18 @@ impl Collector {
         self.attachments.push(Attachment {
             name: Text::new(name),
             media_type,
+            label: label::of_part(entity, self.now)?,
             content: AttachmentContent::Inline(Content::new(entity.decoded()?)),
         });
         Ok(())
     }
+}
+
+fn misplaced_label() -> Fault {
+    Fault::suspicious(
+        "a label in the header of a part that is no attachment; put it among the fields of the protected part",
+        "RFC 7444 section 2",
+    )
 }
 
 /// The name of the disposition, else of the type.

@@ -109,11 +109,12 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
     agree::agree(&octets, &whole)?;
     let (inner, verified) = signed_inside(&whole, verified, &registered, keys)?;
     let headers = protected::merge(&outer, inner, encrypted, &sender)?;
-    let found = parts::collect(inner)?;
+    let found = parts::collect(inner, keys.now)?;
     let subject = fields::subject(headers.subject)?;
     let read = label::assert(inner, &found.body, keys.now)?;
     label::check_outside(&outer, inner, &read.label)?;
-    if !encrypted && !is_public(&read.label) {
+    let mut labels = found.attachments.iter().map(|one| &one.label);
+    if !encrypted && !(is_public(&read.label) && labels.all(is_public)) {
         return Err(Fault::suspicious(
             "content that is not public came unencrypted",
             rule::PROTECTION,

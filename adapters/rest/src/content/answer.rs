@@ -294,6 +294,11 @@ pub(crate) struct AttachmentAnswer<'a> {
     pub(super) name: &'a str,
     /// Its media type as the sender wrote it.
     pub(super) media_type: &'a str,
+    /// Its own marking, where it has one; else the message's holds for it.
+    pub(super) marking: Option<String>,
+    /// The same as an object.
+    #[schema(value_type = Option<LabelSchema>)]
+    pub(super) label: Option<&'a chancery_label::Label>,
     /// Bytes.
     pub(super) size: u64,
     /// SHA-256 of its bytes, hexadecimal.

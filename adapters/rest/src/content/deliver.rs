@@ -1,5 +1,6 @@
 //! A delivery in JSON.
 
+use chancery_label::marking;
 use chancery_message::{RecipientRole, SienaFields, SienaKind, UrgencyGround};
 use chancery_pipeline::view::{AttachmentView, DeliveryView, Party};
 
@@ -64,6 +65,8 @@ fn attachment(attachment: &AttachmentView) -> AttachmentAnswer<'_> {
         index: attachment.index,
         name: attachment.name.expose(),
         media_type: &attachment.media_type,
+        marking: attachment.label.as_ref().map(marking::format),
+        label: attachment.label.as_ref(),
         size: attachment.size,
         sha256: hex::encode(attachment.sha256),
     }

@@ -89,8 +89,8 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<Submission, Mal
         recipients,
         subject: Text::new(subject),
         body: Text::new(body),
-        attachments: attachments(request.attachments)?,
-        label: label(request.label, on)?,
+        attachments: attachments(request.attachments, on)?,
+        label: label("label", request.label, on)?,
         precedence: request.precedence.unwrap_or_default(),
         purpose: request.purpose,
         personal_data: request.personal_data,
@@ -181,17 +181,20 @@ fn reference(field: &str, text: String) -> Result<Text, Malformed> {
     Ok(Text::new(text))
 }
 
-fn attachments(requests: Vec<AttachmentRequest>) -> Result<Vec<Attachment>, Malformed> {
+fn attachments(requests: Vec<AttachmentRequest>, on: Date) -> Result<Vec<Attachment>, Malformed> {
     if requests.len() > MAX_ATTACHMENTS {
         return Err(malformed(
             format!("more than {MAX_ATTACHMENTS} attachments"),
             SCHEMA,
         ));
     }
-    requests.into_iter().map(attachment).collect()
+    requests
+        .into_iter()
+        .map(|one| attachment(one, on))
+        .collect()
 }
 
-fn attachment(request: AttachmentRequest) -> Result<Attachment, Malformed> {
+fn attachment(request: AttachmentRequest, on: Date) -> Result<Attachment, Malformed> {
     file_name("attachments.name", &request.name)?;
     let media_type = request
         .media_type
@@ -224,6 +227,7 @@ fn attachment(request: AttachmentRequest) -> Result<Attachment, Malformed> {
     Ok(Attachment {
         name: Text::new(request.name),
         media_type,
+        label: label("attachments.label", request.label, on)?,
         content,
     })
 }
@@ -252,13 +256,16 @@ fn too_large() -> Malformed {
 }
 
 /// The one place where the channel meets the readers of labels.
-fn label(value: Option<Value>, on: Date) -> Result<AssertedLabel, Malformed> {
+fn label(field: &str, value: Option<Value>, on: Date) -> Result<AssertedLabel, Malformed> {
     let source = LabelSource::Field;
     let Some(value) = value else {
         return Ok(AssertedLabel::Absent);
     };
     if !value.is_string() && !value.is_object() {
-        return Err(malformed("`label` is neither text nor an object", SCHEMA));
+        return Err(malformed(
+            format!("`{field}` is neither text nor an object"),
+            SCHEMA,
+        ));
     }
     Ok(
         match json::read_value(&value, &ReadOptions { country: None, on }) {

@@ -72,6 +72,10 @@ pub(crate) struct AttachmentRequest {
     /// `type/subtype`, lower case; `application/octet-stream` where absent.
     #[schema(pattern = "^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$")]
     pub(super) media_type: Option<String>,
+    /// Its own label, as for the message; most have none. The message's label
+    /// is raised to cover it.
+    #[schema(schema_with = label_schema)]
+    pub(super) label: Option<serde_json::Value>,
     /// The bytes in base64 (RFC 4648 section 4, with padding), at most 256 KiB decoded.
     #[schema(max_length = 349528)]
     pub(super) content_base64: Option<String>,

@@ -6,8 +6,10 @@ use chancery_message::{
     Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT_BYTES,
     Malformed, Text,
 };
+use time::Date;
 
 use super::fields::{open, text};
+use super::read::label;
 use super::text::{SCHEMA_RULE, file_name, is_media_type, malformed};
 use super::tree::Node;
 
@@ -15,7 +17,7 @@ use super::tree::Node;
 const MAX_ID: usize = 128;
 
 /// Reads the element `attachments`.
-pub(super) fn attachments(node: Node) -> Result<Vec<Attachment>, Malformed> {
+pub(super) fn attachments(node: Node, on: Date) -> Result<Vec<Attachment>, Malformed> {
     let (attributes, mut fields) = open(node)?;
     attributes.end()?;
     let nodes = fields.many("attachment", MAX_ATTACHMENTS)?;
@@ -26,10 +28,10 @@ pub(super) fn attachments(node: Node) -> Result<Vec<Attachment>, Malformed> {
             SCHEMA_RULE,
         ));
     }
-    nodes.into_iter().map(attachment).collect()
+    nodes.into_iter().map(|one| attachment(one, on)).collect()
 }
 
-fn attachment(node: Node) -> Result<Attachment, Malformed> {
+fn attachment(node: Node, on: Date) -> Result<Attachment, Malformed> {
     let (mut attributes, mut fields) = open(node)?;
     let name = attributes.required("name")?;
     file_name("attachment/@name", &name)?;
@@ -43,6 +45,7 @@ fn attachment(node: Node) -> Result<Attachment, Malformed> {
         ));
     }
     attributes.end()?;
+    let label = label(fields.optional("classification"), Vec::new(), on)?;
     let content = match fields.optional("content") {
         Some(node) => AttachmentContent::Inline(Content::new(inline(&text(node)?)?)),
         None => AttachmentContent::Uploaded(upload_id(text(fields.required("uploaded")?)?)?),
@@ -51,6 +54,7 @@ fn attachment(node: Node) -> Result<Attachment, Malformed> {
     Ok(Attachment {
         name: Text::new(name),
         media_type,
+        label,
         content,
     })
 }

@@ -1,6 +1,6 @@
 //! A delivery in XML.
 
-use chancery_label::Label;
+use chancery_label::{Label, marking};
 use chancery_message::{SienaFields, SienaKind, Text, UrgencyGround};
 use chancery_pipeline::view::{AttachmentView, DeliveryView, Party};
 
@@ -126,5 +126,10 @@ fn attachment(xml: &mut Writer, attachment: &AttachmentView) {
         ("size", &*attachment.size.to_string()),
         ("sha256", &*hex::encode(attachment.sha256)),
     ];
-    xml.empty("attachment", &attributes);
+    xml.within("attachment", &attributes, |xml| {
+        if let Some(own) = &attachment.label {
+            xml.text("marking", &marking::format(own));
+            label(xml, own);
+        }
+    });
 }

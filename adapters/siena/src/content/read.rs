@@ -108,7 +108,7 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<(Submission, bo
     lines("text", &body, MAX_BODY_BYTES)?;
     let attachments = fields
         .optional("attachments")
-        .map(attachments)
+        .map(|node| attachments(node, on))
         .transpose()?
         .unwrap_or_default();
     fields.end()?;
@@ -320,7 +320,7 @@ fn recipients(node: Node) -> Result<(Vec<RequestedRecipient>, bool), Malformed> 
 
 /// The one place where the channel meets the readers of labels. The handling
 /// codes join what the marking says; without a classification there is no label.
-fn label(
+pub(super) fn label(
     node: Option<Node>,
     codes: Vec<HandlingCode>,
     on: Date,

@@ -39,6 +39,10 @@ pub(crate) struct Message {
     /// A file to attach; may be given again. Larger ones are uploaded first.
     #[arg(long, value_name = "FILE")]
     pub(crate) attach: Vec<PathBuf>,
+    /// The label of one attachment, by its file name: NAME=TEXT. The message's
+    /// label is raised to cover it.
+    #[arg(long, value_name = "NAME=TEXT", requires = "attach")]
+    pub(crate) attach_label: Vec<String>,
     /// routine, priority, immediate or flash.
     #[arg(long, value_name = "WORD")]
     pub(crate) precedence: Option<String>,

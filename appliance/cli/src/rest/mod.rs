@@ -1,6 +1,7 @@
 //! A user's end of the REST channel.
 
 pub(crate) mod args;
+mod attach;
 pub(crate) mod client;
 mod show;
 mod transfer;
@@ -281,9 +282,14 @@ async fn submission(
     if !message.derived_from.is_empty() {
         put("derived_from", json!(message.derived_from));
     }
+    let labels = attach::labels(&message.attach, &message.attach_label)?;
     let mut attachments = Vec::new();
-    for file in &message.attach {
-        attachments.push(attachment(client, file).await?);
+    for (file, label) in message.attach.iter().zip(labels) {
+        let mut one = attachment(client, file).await?;
+        if let (Some(label), Some(fields)) = (label, one.as_object_mut()) {
+            fields.insert("label".to_owned(), json!(label));
+        }
+        attachments.push(one);
     }
     if !attachments.is_empty() {
         put("attachments", Value::Array(attachments));

@@ -133,9 +133,11 @@ pub(super) fn delivery(answer: &Value) -> Result<(), Failure> {
             .get("size")
             .and_then(Value::as_u64)
             .unwrap_or_default();
+        let own = attachment.get("marking").and_then(Value::as_str);
         line(format_args!(
-            "Attached: {} ({size} bytes)",
-            safe(text(attachment, "name"))
+            "Attached: {} ({size} bytes){}",
+            safe(text(attachment, "name")),
+            own.map_or_else(String::new, |own| format!(", {}", safe(own)))
         ))?;
     }
     line(text(answer, "closing_marking"))?;

@@ -84,7 +84,8 @@ fn whole(
         return crate::desk::repeat(gateway, &sender, &before);
     }
 
-    let labelled = label(submission, &gateway.floor(inbound.peer.channel));
+    let floor = gateway.floor(inbound.peer.channel);
+    let labelled = label(submission, &floor, &gateway.reading()?);
     match labelled.standing {
         LabelStanding::Missing if inbound.peer.channel == Channel::Mail => {
             return quarantine::read(
@@ -142,7 +143,7 @@ fn check(
 ) -> Result<Outcome, StageError> {
     let mut judgements = judge_all(rules, sender, draft, now);
     for judgement in &mut judgements {
-        judgement.hints = rules.hints(judgement, sender);
+        judgement.hints = rules.hints(judgement, sender, &draft.document);
     }
     let verdicts: Vec<String> = judgements
         .iter()

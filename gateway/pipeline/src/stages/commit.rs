@@ -106,6 +106,7 @@ pub(crate) fn commit(
     let sealing = Sealing {
         message: id,
         label: &draft.labelled.label,
+        attachments: &draft.labelled.attachments,
         kek: kek(level.rank(), compartment),
         owner: Some(&sender.id),
         now,

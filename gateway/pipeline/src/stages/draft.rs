@@ -86,6 +86,9 @@ pub(crate) fn draft(
             forward_of: forwarded.as_ref().map(|one| one.message),
             in_reply_to,
             portions: labelled.portions,
+            levels: forwarded
+                .as_ref()
+                .map_or_else(|| labelled.levels.clone(), |one| one.levels(&labelled)),
             original: None,
             attachment_bytes: 0,
             quarantine: None,

@@ -4,6 +4,7 @@
 //! H2, TLP and downgrade gates are met.
 
 use chancery_hsm_api::{Compartment, KekId};
+use chancery_label::Level;
 use chancery_message::{Content, MessageId, Text, Timestamp};
 use chancery_policy::permit::ReleasePermit;
 
@@ -89,6 +90,15 @@ impl Forwarded {
                 labelled.label = own;
             }
         }
+    }
+
+    /// The level of the texts, then of the attachments as they will stand:
+    /// the forwarder's own, then those passed on.
+    pub(crate) fn levels(&self, labelled: &Labelled) -> Vec<Level> {
+        let (passed_on, own) = (&self.document.levels, &labelled.levels);
+        let text = passed_on.first().max(own.first()).copied();
+        let attached = own.iter().skip(1).chain(passed_on.iter().skip(1)).copied();
+        text.into_iter().chain(attached).collect()
     }
 
     /// The originator of what is passed on.

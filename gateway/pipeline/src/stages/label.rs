@@ -1,10 +1,11 @@
 //! Station 4: the label. Asserted ⊔ channel floor ⊔ markings found in the
-//! content; it rises, it never falls (law 4).
+//! content ⊔ the labels of its portions; it rises, it never falls (law 4).
 
-use chancery_label::{Label, Level, found};
+use chancery_label::{Label, Level, ReadOptions};
 use chancery_message::{AssertedLabel, LabelSource, Submission};
 
 use crate::documents::LabelStanding;
+use crate::stages::portions::{self, Portion, most_of_one_level, raise};
 
 /// The label stage's finding about one submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,12 @@ pub struct Labelled {
     pub source: Option<LabelSource>,
     /// Its worth.
     pub standing: LabelStanding,
-    /// Number of portions and lines that bear a level of their own.
+    /// How many portions are of the level that most of them have.
     pub portions: u32,
+    /// The label of each attachment, in order; none where it has none of its own.
+    pub attachments: Vec<Option<Label>>,
+    /// The level of the text, then of each attachment.
+    pub levels: Vec<Level>,
     /// The highest level found in the content.
     pub found: Option<Level>,
     /// Why an asserted label could not be read.
@@ -26,31 +31,19 @@ pub struct Labelled {
 }
 
 /// Labels a submission. `floor` is the least label of what comes by that
-/// channel from that sender.
+/// channel from that sender; `options` says how its portion marks are
+/// read.
+///
+/// A part with a label of its own raises the whole. A conflict is what only a
+/// person can judge: content above its label, limits that share no recipient.
 #[must_use]
-pub fn label(submission: &Submission, floor: &Label) -> Labelled {
-    let marks = found::scan_message(submission.subject.expose(), submission.body.expose());
-    // Textual attachments are content too: a marking in one binds the whole.
-    let attached = submission.attachments.iter().flat_map(|attachment| {
-        let name = found::scan_subject(attachment.name.expose());
-        let text = match &attachment.content {
-            chancery_message::AttachmentContent::Inline(bytes)
-                if attachment.media_type.starts_with("text/") =>
-            {
-                std::str::from_utf8(bytes.expose())
-                    .map(found::scan)
-                    .unwrap_or_default()
-            }
-            _ => Vec::new(),
-        };
-        name.into_iter().chain(text)
-    });
-    let marks: Vec<_> = marks.into_iter().chain(attached).collect();
-    let highest = found::highest(&marks);
-    let portions =
-        u32::try_from(marks.iter().filter(|mark| mark.level.is_some()).count()).unwrap_or(u32::MAX);
-    let in_content = found::least(&marks);
-
+pub fn label(submission: &Submission, floor: &Label, options: &ReadOptions) -> Labelled {
+    // The text first, then the attachments: they are content too.
+    let attached = submission.attachments.iter().enumerate();
+    let parts: Vec<Portion> = std::iter::once(portions::text(submission, options))
+        .chain(attached.map(|(at, one)| portions::attachment(one, at + 1, options)))
+        .collect();
+    let marks = || parts.iter().flat_map(|part| &part.marks);
     let (asserted, source, standing, problem) = match &submission.label {
         AssertedLabel::Valid { label, source } => (
             Some(label.clone()),
@@ -67,54 +60,53 @@ pub fn label(submission: &Submission, floor: &Label) -> Labelled {
         ),
     };
     let base = asserted.clone().unwrap_or_default();
-    let conflict = asserted
-        .as_ref()
-        .is_some_and(|label| found::conflicts(label, &marks));
-    let (joined, disjoint) = join_all(&base, &[floor, &in_content]);
+    let mut others = vec![floor.clone()];
+    for part in &parts {
+        others.extend(part.label.clone());
+        others.extend(part.inside());
+    }
+    let (joined, disjoint) = raise(&base, &others);
+    // A part with a label of its own is measured by that one.
+    let conflict = parts
+        .iter()
+        .any(|part| part.is_doubtful || (part.label.is_none() && part.contradicts(&base)));
+    let unread = parts.iter().find_map(|part| part.problem.clone());
     let standing = match standing {
+        LabelStanding::Valid if unread.is_some() => LabelStanding::Invalid,
         LabelStanding::Valid if conflict || disjoint => LabelStanding::Conflict,
         other => other,
     };
+    let own = base.level.max(floor.level);
     Labelled {
         label: joined,
         asserted,
         source,
         standing,
-        portions,
-        found: highest,
-        problem,
+        portions: most_of_one_level(&parts),
+        levels: parts.iter().map(|part| part.level(own)).collect(),
+        found: marks().filter_map(|mark| mark.level).max(),
+        problem: problem.or(unread),
+        attachments: parts.into_iter().skip(1).map(|part| part.label).collect(),
     }
-}
-
-/// Joins what can be joined. Where releasabilities share nobody the first one
-/// stays and the caller is told: that is a conflict for an officer.
-fn join_all(base: &Label, others: &[&Label]) -> (Label, bool) {
-    let mut label = base.clone();
-    let mut disjoint = false;
-    for other in others {
-        match label.join(other) {
-            Ok(joined) => label = joined,
-            Err(_) => {
-                disjoint = true;
-                let unlimited = Label {
-                    releasable_to: std::collections::BTreeSet::new(),
-                    ..(*other).clone()
-                };
-                if let Ok(joined) = label.join(&unlimited) {
-                    label = joined;
-                }
-            }
-        }
-    }
-    (label, disjoint)
 }
 
 #[cfg(test)]
 mod tests {
     use chancery_label::Tlp;
-    use chancery_message::{Intent, Precedence, SignatureEvidence, Text};
+    use chancery_message::{
+        Attachment, AttachmentContent, Intent, Precedence, SignatureEvidence, Text,
+    };
 
     use super::*;
+
+    fn label(submission: &Submission, floor: &Label) -> Labelled {
+        let today = chancery_message::Timestamp::parse("2026-11-22T09:00:00Z").expect("a time");
+        let options = ReadOptions {
+            country: None,
+            on: today.date().expect("a day"),
+        };
+        super::label(submission, floor, &options)
+    }
 
     fn submission(label: AssertedLabel, subject: &str, body: &str) -> Submission {
         Submission {
@@ -211,19 +203,119 @@ mod tests {
         assert_eq!(made.label.level, Level::Restricted);
     }
 
+    fn limited(level: Level, codes: &[&str]) -> Label {
+        Label {
+            releasable_to: codes.iter().map(|c| c.parse().expect("code")).collect(),
+            ..Label::of(level)
+        }
+    }
+
+    fn with(whole: AssertedLabel, body: &str, parts: Vec<AssertedLabel>) -> Submission {
+        let mut made = submission(whole, "x", body);
+        made.attachments = parts
+            .into_iter()
+            .map(|label| Attachment {
+                name: Text::new("a.bin"),
+                media_type: "application/octet-stream".to_owned(),
+                label,
+                content: AttachmentContent::Uploaded("id".to_owned()),
+            })
+            .collect();
+        made
+    }
+
+    fn valid(label: Label) -> AssertedLabel {
+        AssertedLabel::Valid {
+            label,
+            source: LabelSource::Field,
+        }
+    }
+
     #[test]
-    fn disjoint_releasabilities_conflict_and_stay_narrow() {
-        let base = Label {
-            releasable_to: ["FRA".parse().expect("code")].into(),
-            ..Label::of(Level::Restricted)
+    fn a_label_of_an_attachment_raises_the_whole() {
+        let parts = vec![
+            AssertedLabel::Absent,
+            valid(limited(Level::Confidential, &["FRA", "DEU"])),
+            valid(Label {
+                tlp: Some(Tlp::Amber),
+                ..limited(Level::Restricted, &["EU"])
+            }),
+        ];
+        let made = with(asserted(Level::Restricted), "y", parts);
+        let made = label(&made, &Label::default());
+        assert_eq!(made.standing, LabelStanding::Valid);
+        let whole = Label {
+            tlp: Some(Tlp::Amber),
+            ..limited(Level::Confidential, &["FRA", "DEU"])
         };
-        let floor = Label {
-            releasable_to: ["DEU".parse().expect("code")].into(),
-            ..Label::of(Level::Confidential)
+        assert_eq!(made.label, whole);
+        assert_eq!(made.attachments[0], None);
+        let level = |at: usize| made.attachments[at].as_ref().map(|label| label.level);
+        assert_eq!(level(1), Some(Level::Confidential));
+        assert_eq!(level(2), Some(Level::Restricted));
+        use Level::{Confidential, Restricted};
+        assert_eq!(
+            made.levels,
+            [Restricted, Restricted, Confidential, Restricted]
+        );
+        assert_eq!(made.portions, 1);
+    }
+
+    #[test]
+    fn a_whole_above_its_parts_stays() {
+        let parts = vec![asserted(Level::Nc), asserted(Level::Restricted)];
+        let made = with(asserted(Level::Secret), "y", parts);
+        let made = label(&made, &Label::default());
+        assert_eq!(made.label, Label::of(Level::Secret));
+        assert_eq!(made.standing, LabelStanding::Valid);
+        assert_eq!(made.attachments[0], Some(Label::of(Level::Nc)));
+    }
+
+    #[test]
+    fn parts_that_share_no_recipient_are_for_an_officer() {
+        let parts = vec![
+            valid(limited(Level::Nc, &["FRA"])),
+            valid(limited(Level::Nc, &["SWE"])),
+        ];
+        let made = label(&with(asserted(Level::Nc), "y", parts), &Label::default());
+        assert_eq!(made.standing, LabelStanding::Conflict);
+        assert_eq!(made.label, limited(Level::Nc, &["FRA"]));
+    }
+
+    #[test]
+    fn a_label_of_an_attachment_that_cannot_be_read_is_told() {
+        let bad = AssertedLabel::Invalid {
+            reason: "why".to_owned(),
+            source: LabelSource::Field,
         };
-        let (joined, disjoint) = join_all(&base, &[&floor]);
-        assert!(disjoint);
-        assert_eq!(joined.level, Level::Confidential);
-        assert_eq!(joined.releasable_to, base.releasable_to);
+        let made = with(
+            asserted(Level::Secret),
+            "y",
+            vec![AssertedLabel::Absent, bad],
+        );
+        let made = label(&made, &Label::default());
+        assert_eq!(made.standing, LabelStanding::Invalid);
+        assert_eq!(made.problem.as_deref(), Some("attachment 2: why"));
+    }
+
+    #[test]
+    fn portion_marks_join_with_all_that_they_say() {
+        let text = "(R-UE/EU-R) One.\n\n(R-UE/EU-R RELEASABLE TO FRA) Two.\n\n(NC) Three.\n";
+        let made = with(asserted(Level::Restricted), text, Vec::new());
+        let made = label(&made, &Label::default());
+        // Narrower than the label: an officer looks, and nobody else gets it.
+        assert_eq!(made.label, limited(Level::Restricted, &["FRA"]));
+        assert_eq!(made.standing, LabelStanding::Conflict);
+        assert_eq!(made.portions, 2);
+        let covering = valid(limited(Level::Restricted, &["FRA"]));
+        let made = label(&with(covering, text, Vec::new()), &Label::default());
+        assert_eq!(made.standing, LabelStanding::Valid);
+    }
+
+    #[test]
+    fn a_portion_mark_that_is_none_is_for_an_officer() {
+        let made = with(asserted(Level::Secret), "(R-UE FOO) One.\n", Vec::new());
+        let made = label(&made, &Label::default());
+        assert_eq!(made.standing, LabelStanding::Conflict);
     }
 }

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod label;
 pub mod opened;
 pub mod orders;
+mod portions;
 pub mod quarantine;
 mod queue;
 pub mod reading;

@@ -42,6 +42,7 @@ impl Released {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
                 name: attachment.name.clone(),
                 media_type: attachment.media_type.clone(),
+                label: attachment.label.clone(),
                 size: attachment.size,
                 sha256: attachment.sha256,
                 content,

@@ -98,6 +98,7 @@ fn keep(
         forward_of: None,
         in_reply_to: None,
         portions: 0,
+        levels: Vec::new(),
         original: Some(held.id()),
         attachment_bytes: submission.map_or(0, inline_bytes),
         quarantine: Some(reason.to_owned()),

@@ -162,7 +162,7 @@ fn explanation(
             Some(format!("{mou} article {number}"))
         }),
         would_help: derived.map_or_else(Vec::new, |one| {
-            explain::hints(rules.engine(), &one.facts, &[])
+            explain::hints(rules.engine(), &one.facts, &meta.parts())
                 .iter()
                 .map(explain::Hint::text)
                 .collect()

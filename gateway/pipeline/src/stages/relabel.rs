@@ -3,7 +3,7 @@
 //! then on it only rises.
 
 use chancery_audit::{Actor, Event, EventKind, Key};
-use chancery_label::{ReadOptions, marking};
+use chancery_label::marking;
 use chancery_message::{AssertedLabel, LabelSource, MessageId, OfficerId, Submission};
 use chancery_policy::release::read_permit;
 
@@ -65,13 +65,7 @@ pub fn label(
         .as_ref()
         .and_then(|sender| rules.by_id(sender, now))
         .ok_or_else(unproven)?;
-    let today = now
-        .date()
-        .ok_or_else(|| StageError::Corrupt("the clock is out of range".to_owned()))?;
-    let options = ReadOptions {
-        country: None,
-        on: today,
-    };
+    let options = gateway.reading()?;
     let given = marking::parse(text, &options).map_err(|error| {
         Refusal::new(
             RefusalKind::BadLabel,
@@ -128,8 +122,14 @@ pub fn label(
         label: given,
         source: LabelSource::Field,
     };
+    // What could not be read of a part is covered by what the officer says of the whole.
+    for attachment in &mut submission.attachments {
+        if matches!(attachment.label, AssertedLabel::Invalid { .. }) {
+            attachment.label = submission.label.clone();
+        }
+    }
 
-    let labelled = station::label(&submission, &gateway.floor(row.channel));
+    let labelled = station::label(&submission, &gateway.floor(row.channel), &options);
     let addressed = recipients(gateway, &rules, &sender, &submission, now)?;
     let mut draft = draft(gateway, &submission, &sender, labelled, &addressed, now)?;
     draft.id = *id;

@@ -3,6 +3,7 @@
 
 use chancery_label::codec::sio_label::{self, SioLabel};
 use chancery_label::codec::stanag4774::ConfidentialityLabel;
+use chancery_label::{Label, marking};
 use chancery_pipeline::view::{AttachmentView, DeliveryView};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -50,7 +51,7 @@ pub(super) fn entity(
             field("References", &format!("\r\n {id}"));
         }
     }
-    field("SIO-Label", &label(view)?);
+    field("SIO-Label", &label(view, &view.label, &view.marking)?);
     field("MMHS-Primary-Precedence", view.precedence.name());
     field(
         "MMHS-Extended-Authorisation-Info",
@@ -101,10 +102,17 @@ pub(super) fn entity(
             .content
             .as_ref()
             .ok_or(RenderError::Attachment(attachment.index))?;
+        let own = match &attachment.label {
+            Some(own) => format!(
+                "SIO-Label: {}\r\n",
+                label(view, own, &marking::format(own))?
+            ),
+            None => String::new(),
+        };
         out.extend_from_slice(
             format!(
                 "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: attachment;\r\n {}\r\n\r\n",
+                 Content-Disposition: attachment;\r\n {}\r\n{own}\r\n",
                 media_type(attachment),
                 file_name(attachment.name.expose()),
             )
@@ -116,16 +124,16 @@ pub(super) fn entity(
     Ok(out)
 }
 
-/// The `SIO-Label` field: the marking, and the STANAG 4774 label where the
+/// An `SIO-Label` field: the marking, and the STANAG 4774 label where the
 /// label can be written as one.
-fn label(view: &DeliveryView) -> Result<String, RenderError> {
+fn label(view: &DeliveryView, label: &Label, marking: &str) -> Result<String, RenderError> {
     let created =
         OffsetDateTime::from_unix_timestamp(view.sent_at.as_micros().div_euclid(1_000_000))
             .map_err(|_| RenderError::Time)?;
-    let typed = ConfidentialityLabel::of(&view.label, created, None, None)
-        .and_then(|label| SioLabel::of(&label));
+    let typed =
+        ConfidentialityLabel::of(label, created, None, None).and_then(|label| SioLabel::of(&label));
     let field = typed.unwrap_or_else(|_| SioLabel {
-        marking: Some(single_line(&view.marking)),
+        marking: Some(single_line(marking)),
         ..SioLabel::default()
     });
     Ok(format!("\r\n {}", sio_label::write(&field)))

@@ -1,6 +1,7 @@
 //! The text of a delivery: marking, what a registry must know, the text,
 //! marking.
 
+use chancery_label::marking;
 use chancery_message::{Precedence, RecipientRole};
 use chancery_pipeline::view::{DeliveryView, Party};
 
@@ -62,6 +63,12 @@ pub(super) fn text(view: &DeliveryView) -> String {
     }
     for obligation in &view.obligations {
         row("Obligation", obligation);
+    }
+    for attachment in &view.attachments {
+        if let Some(own) = &attachment.label {
+            let name = attachment.name.expose();
+            row("Attached", &format!("{name}, {}", marking::format(own)));
+        }
     }
     out.push('\n');
     push_body(&mut out, view.body.expose());
