@@ -175,7 +175,7 @@ impl World {
         ];
         all.extend(more);
         let own = own.map(|own| format!("{}.txt={own}", words[2]));
-        for own in &own {
+        if let Some(own) = &own {
             all.extend(["--attach-label", own]);
         }
         let input = format!("A fictitious note.\nThe word is {}.\n", words[1]);

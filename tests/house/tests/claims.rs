@@ -75,3 +75,27 @@ fn links_between_documents_lead_somewhere() {
     }
     assert!(dead.is_empty(), "links that lead nowhere: {dead:#?}");
 }
+
+/// `tests/long` does what its own help lists, and lists what it does.
+#[test]
+fn every_long_run_that_is_listed_is_there() {
+    let script = fs::read_to_string(root().join("tests/long")).expect("the script");
+    let (_, rest) = script.split_once("<<'TXT'\n").expect("its help");
+    let (help, rest) = rest.split_once("\nTXT\n").expect("the end of its help");
+    let listed: std::collections::BTreeSet<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let (_, cases) = rest.split_once("case \"${1-}\" in\n").expect("its cases");
+    let there: std::collections::BTreeSet<&str> = cases
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_once(')'))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "*")
+        .collect();
+    assert!(listed.len() > 8, "{listed:?}");
+    assert_eq!(listed, there);
+}

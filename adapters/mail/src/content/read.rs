@@ -113,8 +113,9 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
     let subject = fields::subject(headers.subject)?;
     let read = label::assert(inner, &found.body, keys.now)?;
     label::check_outside(&outer, inner, &read.label)?;
-    let mut labels = found.attachments.iter().map(|one| &one.label);
-    if !encrypted && !(is_public(&read.label) && labels.all(is_public)) {
+    let public =
+        is_public(&read.label) && found.attachments.iter().all(|one| is_public(&one.label));
+    if !encrypted && !public {
         return Err(Fault::suspicious(
             "content that is not public came unencrypted",
             rule::PROTECTION,

@@ -253,11 +253,8 @@ mod tests {
         let level = |at: usize| made.attachments[at].as_ref().map(|label| label.level);
         assert_eq!(level(1), Some(Level::Confidential));
         assert_eq!(level(2), Some(Level::Restricted));
-        use Level::{Confidential, Restricted};
-        assert_eq!(
-            made.levels,
-            [Restricted, Restricted, Confidential, Restricted]
-        );
+        let codes: Vec<_> = made.levels.iter().map(|level| level.code()).collect();
+        assert_eq!(codes, ["R-UE", "R-UE", "C-UE", "R-UE"]);
         assert_eq!(made.portions, 1);
     }
 

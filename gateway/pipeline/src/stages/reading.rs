@@ -30,8 +30,21 @@ pub struct CaseContent {
     pub subject: String,
     /// The text.
     pub body: String,
-    /// The attachments' names, types and sizes.
-    pub attachments: Vec<(String, String, u64)>,
+    /// The attachments.
+    pub attachments: Vec<AttachmentCard>,
+}
+
+/// An attachment as officers see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttachmentCard {
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+    /// Its own marking, where it has one.
+    pub marking: Option<String>,
 }
 
 /// The decision as it would be now, for officers.
@@ -111,12 +124,11 @@ pub fn show(
             .header
             .attachments
             .iter()
-            .map(|one| {
-                (
-                    one.name.expose().to_owned(),
-                    one.media_type.clone(),
-                    one.size,
-                )
+            .map(|one| AttachmentCard {
+                name: one.name.expose().to_owned(),
+                media_type: one.media_type.clone(),
+                size: one.size,
+                marking: one.label.as_ref().map(chancery_label::marking::format),
             })
             .collect(),
     })
