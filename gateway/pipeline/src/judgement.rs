@@ -1,5 +1,6 @@
 //! The answer about one release, with everything that is recorded of it.
 
+use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{Channel, MessageId, MouId, ParticipantId, Timestamp};
 use chancery_policy::decision;
 use chancery_policy::decision::Decision;
@@ -85,6 +86,21 @@ impl Judgement {
             overdue_at: None,
             since: Timestamp::default(),
         }
+    }
+
+    /// What must be raised as alarms, each an event of its own, and told in the
+    /// node's log at once: something that cannot happen while code and rules are sound.
+    pub(crate) fn alarm_events(
+        &self,
+        stage: &'static str,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Event> {
+        self.alarms.iter().map(move |alarm| {
+            tracing::error!(alarm, stage, "ALARM: a release was refused with G00");
+            Event::new(EventKind::AlarmRaised, now, Actor::System)
+                .detail(Key::Alarm, alarm.as_str())
+                .detail(Key::Stage, stage)
+        })
     }
 
     /// How many officers must approve; none where votes do not close it.

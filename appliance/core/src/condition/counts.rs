@@ -162,12 +162,14 @@ mod tests {
             state.count(&event(EventKind::MessageReceived).detail(Key::Channel, "rest"));
             state.count(&event(EventKind::ReleaseHeld).detail(Key::Gates, ["G12", "G14"]));
             state.count(&event(EventKind::ReleasePermitted));
+            state.count(&event(EventKind::AlarmRaised));
         }
         let mut text = Text::default();
         counts.write(&mut text);
         let text = text.finish();
         for line in [
             "chancery_messages_received_total{channel=\"rest\"} 2",
+            "chancery_log_events_total{severity=\"alarm\"} 1",
             "chancery_verdicts_total{verdict=\"review\"} 1",
             "chancery_verdicts_total{verdict=\"permit\"} 1",
             "chancery_gate_verdicts_total{gate=\"G12\",verdict=\"review\"} 1",

@@ -160,9 +160,15 @@ fn check(
         Key::Effective,
         chancery_label::marking::format(&draft.labelled.label),
     )
-    .detail(Key::Recipients, verdicts);
+    .detail(Key::Recipients, verdicts)
+    .detail(Key::Epoch, i64::try_from(rules.epoch()).unwrap_or(i64::MAX))
+    .detail(Key::Policy, hex::encode(rules.engine().policy_hash()));
+    let mut events = vec![event];
+    for judgement in &judgements {
+        events.extend(judgement.alarm_events("check", now));
+    }
     gateway.ledger.commit(Step {
-        events: vec![event],
+        events,
         ..Step::default()
     })?;
     Ok(Outcome::Checked(Verdicts {

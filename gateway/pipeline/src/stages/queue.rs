@@ -88,15 +88,11 @@ pub(crate) fn queue(
     row.mac = crate::rowmac::delivery(gateway, &row);
     step.events
         .push(verdict_event(judgement, &row, case, rules.epoch(), now));
-    for alarm in &judgement.alarms {
-        step.events.push(
-            Event::new(EventKind::AlarmRaised, now, Actor::System)
-                .message(input.message)
-                .delivery(input.delivery)
-                .detail(Key::Alarm, alarm.as_str())
-                .detail(Key::Stage, "decide"),
-        );
-    }
+    step.events.extend(
+        judgement
+            .alarm_events("decide", now)
+            .map(|event| event.message(input.message).delivery(input.delivery)),
+    );
     step.writes.push(Write::InsertDelivery(Box::new(row)));
     if let (Some(id), Some(due_at)) = (case, review_due) {
         open_case(gateway, step, input, id, due_at, &[])?;

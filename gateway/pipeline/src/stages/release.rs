@@ -419,6 +419,11 @@ fn turned_down(
         0,
         verdict_event(judgement, &changed, next.case, rules.epoch(), now),
     );
+    step.events.extend(
+        judgement
+            .alarm_events("release", now)
+            .map(|event| event.message(row.message).delivery(row.id)),
+    );
     step.writes
         .insert(0, Write::UpdateDelivery(Box::new(changed)));
     gateway.ledger.commit(step)?;

@@ -130,6 +130,11 @@ pub(crate) fn settle(
             now,
         ));
     }
+    step.events.extend(
+        judgement
+            .alarm_events("consent", now)
+            .map(|event| event.message(row.message).delivery(row.id)),
+    );
     step.writes.push(update(gateway, case, closed, &document)?);
     step.writes.push(Write::UpdateDelivery(Box::new(moved)));
     gateway.ledger.commit(step)?;
