@@ -168,12 +168,13 @@ async fn report(officer: &Officer, id: Option<String>, json: bool) -> Result<(),
             "-" => "without an MoU (none was needed, or none covered it)",
             id => id,
         })?;
-        let flows = one.get("flows").and_then(Value::as_object);
-        for (recipient, counts) in flows.into_iter().flatten() {
+        let flows = one.get("flows").and_then(Value::as_array);
+        for counts in flows.into_iter().flatten() {
             let number = |key: &str| counts.get(key).and_then(Value::as_u64).unwrap_or_default();
             out::line(format_args!(
-                "  to {:<24} {} permitted, {} held, {} refused, {} opened; last {}",
-                recipient,
+                "  {} to {}: {} permitted, {} held, {} refused, {} opened; last {}",
+                text(counts, "from"),
+                text(counts, "to"),
                 number("permitted"),
                 number("held"),
                 number("refused"),

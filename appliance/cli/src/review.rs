@@ -288,6 +288,18 @@ fn explanation(why: &Value) -> Result<(), Failure> {
                 word(1)
             ))?;
         }
+        for fact in list(&gate, "facts") {
+            out::line(format_args!("       {}", fact.as_str().unwrap_or_default()))?;
+        }
+        if !text(&gate, "article").is_empty() {
+            out::line(format_args!("       under {}", text(&gate, "article")))?;
+        }
+        out::line(match text(&gate, "closes") {
+            "consent" => "       closed by the originator's consent alone",
+            "label" => "       closed by a label",
+            "never" => "       nothing closes it",
+            _ => "       closed by officers' votes",
+        })?;
     }
     for (key, words) in [("mou", "agreement"), ("article", "against it stands")] {
         if !text(why, key).is_empty() {

@@ -113,6 +113,7 @@ keys! {
     Address = "address": "address of the peer, as the door saw it",
     Alarm = "alarm": "which alarm",
     Approvals = "approvals": "who approved it",
+    Articles = "articles": "articles of the agreement: those it came under, or the one that stands against it",
     Asserted = "asserted": "the label as the sender put it",
     Attempt = "attempt": "which attempt, counted from 1",
     Attributes = "attributes": "names of the fields that changed",
@@ -228,15 +229,15 @@ events! {
     ReleaseChecked = "release.checked", Info, "a participant asked what would happen, without sending",
         [Channel, Effective, Epoch, Gates, Label, Originator, Policy, Recipients, Sender, Verdict];
     ReleasePermitted = "release.permitted", Info, "the rules let the recipient have it",
-        [Channel, Effective, Epoch, Gates, Mou, Obligations, Policy, Recipient, Verdict, Rows];
+        [Articles, Channel, Effective, Epoch, Gates, Mou, Obligations, Policy, Recipient, Verdict, Rows];
     ReleaseHeld = "release.held", Notice, "an officer must judge first",
-        [Case, Channel, Effective, Epoch, Gates, Mou, Policy, Quorum, Recipient, Verdict, Rows];
+        [Articles, Case, Channel, Effective, Epoch, Gates, Mou, Policy, Quorum, Recipient, Verdict, Rows];
     ReleaseRefused = "release.refused", Warning, "the rules do not let the recipient have it",
-        [Channel, Effective, Epoch, Gates, Mou, Policy, Recipient, Verdict, Rows];
+        [Articles, Channel, Effective, Epoch, Gates, Mou, Policy, Recipient, Verdict, Rows];
     InboxListed = "inbox.listed", Info, "a recipient was shown what waits for it",
         [Channel, Deliveries, Recipient];
     ReleaseOpened = "release.opened", Info, "the seal was opened to deliver; bytes may leave from now on",
-        [Attempt, Channel, Deadline, Digest, Effective, Epoch, Gates, Mou, Obligations, Permit, Policy, Recipient, Rows];
+        [Articles, Attempt, Channel, Deadline, Digest, Effective, Epoch, Gates, Mou, Obligations, Permit, Policy, Recipient, Rows];
     ReleaseCompleted = "release.completed", Info, "the recipient has it",
         [Attempt, Channel, Outcome, Recipient, Rows];
     ReleaseDeferred = "release.deferred", Notice, "it could not be delivered now; it is tried again",

@@ -28,6 +28,8 @@ pub struct Judgement {
     pub policy: [u8; 32],
     /// The agreement cited.
     pub mou: Option<MouId>,
+    /// The articles that the record cites, each with its agreement.
+    pub articles: Vec<String>,
     /// One sentence for the sender.
     pub reason: String,
     /// What would help.

@@ -311,6 +311,10 @@ impl Rules {
                 .as_ref()
                 .filter(|derived| derived.facts.is_cross())
                 .and_then(|derived| derived.mou.mou.clone()),
+            articles: derived
+                .as_ref()
+                .filter(|derived| derived.facts.is_cross())
+                .map_or_else(Vec::new, |derived| derived.mou.cited()),
             reason: safe.text().to_owned(),
             hints: Vec::new(),
             alarms: decision.alarms().iter().map(ToString::to_string).collect(),

@@ -215,7 +215,7 @@ fn what_cannot_be_right_does_not_load() {
         (
             "\"vendor-sentinel\"]",
             "\"vendor-sentinel\", \"vendor-bastion\"]",
-            "two private parties",
+            "two private ones",
         ),
         (
             "\"cert-eu\", \"vendor",
@@ -245,13 +245,17 @@ fn what_cannot_be_right_does_not_load() {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{from}");
         let error = Register::from_toml([("mou.toml", text.as_str())], &directory).unwrap_err();
-        assert!(error.to_string().contains(expected), "{expected}: {error}");
+        let error = error.to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+        let (_, place) = error.split_once("mou.toml:").expect("a place");
+        let line: String = place.chars().take_while(char::is_ascii_digit).collect();
+        assert!(!line.is_empty(), "with its line: {error}");
     }
     let error = Register::from_toml([("a.toml", good), ("b.toml", good)], &directory).unwrap_err();
     assert!(
         error
             .to_string()
-            .contains("b.toml: another file has the MoU mou-sentinel too"),
+            .contains("b.toml:2: id: another file has the MoU mou-sentinel too"),
         "{error}"
     );
 }

@@ -82,6 +82,20 @@ fn hints_say_what_people_would_do() {
         texts(&restricted, "cert-eu", "eu-military-staff", &[]),
         ["an MoU with a ceiling of R-UE or more must be in force"]
     );
+    // Officers hear which: the one that comes nearest, where it would do.
+    let derived = world.derive(&restricted, "cert-eu", "eu-military-staff");
+    let hints = explain::hints(&world.engine, &derived.facts, &[]);
+    assert_eq!(
+        hints[0].text_under(&world.engine, &derived.facts, &derived.mou),
+        "MoU mou-civ-def must be renewed"
+    );
+    // Renewed it would not do: its ceiling is too low.
+    let secret = message(of(Level::Confidential), &["eu-military-staff"]);
+    let derived = world.derive(&secret, "cert-eu", "eu-military-staff");
+    for hint in explain::hints(&world.engine, &derived.facts, &[]) {
+        let text = hint.text_under(&world.engine, &derived.facts, &derived.mou);
+        assert!(!text.contains("mou-civ-def"), "{text}");
+    }
     let parts = [
         Part {
             name: "the text".to_owned(),

@@ -188,7 +188,12 @@ fn an_mou_rules_by_two_signatures_and_is_suspended_at_once() {
         assert!(!fetched.status.success(), "{}", told(&fetched));
     }
     let flows = officer(&node, "elena", &["mou", "report", "mou-def-le"]);
-    assert_eq!(flows[0]["flows"][RECIPIENT]["permitted"], 2);
+    let flow = &flows[0]["flows"][0];
+    assert_eq!(
+        (&flow["from"], &flow["to"]),
+        (&SENDER.into(), &RECIPIENT.into())
+    );
+    assert_eq!(flow["permitted"], 2);
 
     // The owner of the rules' folder alone widens nothing, by a restart neither.
     let rules = node.path("node/rules/participants.toml");

@@ -101,6 +101,14 @@ fn officers_read_why_it_is_held_and_what_would_help() {
     assert_eq!(why.gates.len(), 1, "{why:?}");
     assert_eq!(why.gates[0].gate, "G05");
     assert!(!why.gates[0].rules.is_empty(), "its rule, in words");
+    assert!(
+        why.gates[0]
+            .facts
+            .iter()
+            .any(|fact| fact.starts_with("label_state = ")),
+        "the facts that it looked at: {why:?}"
+    );
+    assert_eq!(why.gates[0].closes, chancery_policy::gate::Closing::Votes);
     assert!(!why.would_help.is_empty(), "{why:?}");
     assert_eq!(world.count(EventKind::ContentRead), 1);
     // The sender's own officer does not, and is recorded as refused by the caller.

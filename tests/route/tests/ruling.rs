@@ -33,6 +33,19 @@ communities = ["defence", "law-enforcement"]
 ceiling = "R-UE"
 purposes = ["cyber-crisis", "cyber-defence"]
 compartments = ["eums", "europol"]
+
+[[article]]
+number = "3(1)"
+says = "no personal data for cyber defence"
+purposes = ["cyber-defence"]
+no_personal_data = true
+
+[[article]]
+number = "4"
+says = "nothing to Europol in a crisis but by its own channel"
+purposes = ["cyber-crisis"]
+recipients = ["europol-ec3"]
+forbidden = true
 "#;
 
 fn mou(text: &str) -> RuleText {
@@ -124,15 +137,32 @@ fn an_mou_rules_when_a_second_officer_has_signed_it() {
     assert_eq!(agreed.state, ProposalState::InForce);
     assert!(world.gateway.rules().epoch() > before, "the epoch rises");
     assert_eq!(crosses(&world), Verdict::Permit);
-    // The record of the release cites the MoU, and the report shows its flows.
+    // The record of the release cites the MoU with its articles, and the report shows its flows.
     let cited = world.records().iter().any(|event| {
         event.kind == EventKind::ReleasePermitted
             && event.details.get(Key::Mou).and_then(|it| it.as_text()) == Some("mou-def-le")
+            && event.details.get(Key::Articles).and_then(|it| it.as_list())
+                == Some(&["mou-def-le 3(1)".to_owned()][..])
+    });
+    assert!(cited);
+    // And of a refusal the article that stands against it.
+    let mut crisis = message(&["europol-ec3"], Level::Restricted);
+    crisis.purpose = Some(chancery_message::Purpose::CyberCrisis);
+    let refused = world.accepted("eu-military-staff", Channel::Rest, crisis);
+    assert_eq!(refused.recipients[0].verdict, Verdict::Deny);
+    let cited = world.records().iter().any(|event| {
+        event.kind == EventKind::ReleaseRefused
+            && event.details.get(Key::Articles).and_then(|it| it.as_list())
+                == Some(&["mou-def-le 4".to_owned()][..])
     });
     assert!(cited);
     let flows = rulebook::report(&world.gateway, Some(&"mou-def-le".parse().expect("id")))
         .expect("a report");
-    assert_eq!(flows[0].flows["europol-ec3"].permitted, 1);
+    let flow = &flows[0].flows[0];
+    assert_eq!(
+        (flow.from.as_str(), flow.to.as_str(), flow.counts.permitted),
+        ("eu-military-staff", "europol-ec3", 1)
+    );
     // It stays in force when the node starts again: the ledger holds it with its signatures.
     let book = Book::read(world.gateway.ledger.as_ref(), &world.gateway.row_key).expect("the book");
     let version = book
@@ -199,11 +229,17 @@ fn a_bad_mou_is_refused_with_its_reason_and_what_rules_stays() {
     let unknown = mou(&DEFENCE.replace("eu-military-staff", "nobody-known"));
     let (kind, why) = refusal(propose(&world, "dimitri", &unknown));
     assert_eq!(kind, RefusalKind::Invalid);
-    assert!(why.contains("`nobody-known` is not a participant"), "{why}");
+    assert!(
+        why.contains("mou-def-le.toml:7: `nobody-known` is not a participant"),
+        "{why}"
+    );
     let reversed = mou(&DEFENCE.replace("valid_until = 2027-12-31", "valid_until = 2025-12-31"));
     let (kind, why) = refusal(propose(&world, "dimitri", &reversed));
     assert_eq!(kind, RefusalKind::Invalid);
-    assert!(why.contains("valid_until is before valid_from"), "{why}");
+    assert!(
+        why.contains("mou-def-le.toml:6: valid_until is before valid_from"),
+        "{why}"
+    );
     let unread = RuleText::mou("x.toml", format!("{DEFENCE}\nsurprise = 1\n"));
     let why = unread.expect_err("refused").to_string();
     assert!(why.contains("x.toml:"), "with its line: {why}");
@@ -245,6 +281,52 @@ fn overlapping_versions_of_a_participant_are_refused() {
     let (kind, why) = refusal(propose(&world, "dimitri", &RuleText::participants(text)));
     assert_eq!(kind, RefusalKind::Invalid);
     assert!(why.contains("in force on the same day"), "{why}");
+    assert!(why.contains("participants.toml:"), "with its line: {why}");
+}
+
+#[test]
+fn a_clearance_that_has_ended_is_not_entered() {
+    let world = World::founded();
+    let rules = world.gateway.rules();
+    let mut people = rules.directory().participants().to_vec();
+    for one in people
+        .iter_mut()
+        .filter(|one| one.id.as_str() == "csirt-alpha")
+    {
+        one.clearance = Some(chancery_policy::directory::Clearance {
+            level: Level::Secret,
+            until: "2026-11-21".parse().expect("a day"),
+        });
+    }
+    let changed = Directory::new(0, people, rules.directory().officers().to_vec()).expect("whole");
+    let text = changed.to_toml().expect("text").0;
+    let line = 1 + text
+        .lines()
+        .position(|line| line.starts_with("until") && line.contains("2026-11-21"))
+        .expect("the line");
+    let epoch = rules.epoch();
+    let (kind, why) = refusal(propose(&world, "dimitri", &RuleText::participants(text)));
+    assert_eq!(kind, RefusalKind::Invalid);
+    assert!(
+        why.contains("participant csirt-alpha: clearance: it ended on 2026-11-21"),
+        "{why}"
+    );
+    // The line is that of the clearance's table.
+    let named: usize = why
+        .split(':')
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .expect("a line");
+    assert!(named < line && line - named <= 3, "{why}: near {line}");
+    assert_eq!(
+        world.gateway.rules().epoch(),
+        epoch,
+        "what is in force stays"
+    );
+    assert_eq!(world.count(EventKind::RulesRejected), 1);
+    // One that ends today counts today.
+    let widened = widened(&world);
+    propose(&world, "dimitri", &widened).expect("proposed");
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::rows::DocumentKind;
 
 pub use change::Change;
 pub use keeper::{Candidate, Keeper, NotTaken, changed};
-pub use offer::{Agreement, Counts, report};
+pub use offer::{Agreement, Counts, Flow, report};
 pub use proposals::{Proposal, ProposalState, approve, open as open_proposals, propose};
 pub use suspend::{Stopped, Subject, Suspended, suspend};
 

@@ -1,9 +1,9 @@
 //! What flows under each agreement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chancery_audit::{EventKind, Key, Record};
-use chancery_message::MouId;
+use chancery_message::{MessageId, MouId};
 use serde::Serialize;
 
 use crate::gateway::{Gateway, StageError};
@@ -16,8 +16,20 @@ const PAGE: u32 = 500;
 pub struct Agreement {
     /// Its id; `-` for releases that needed none.
     pub mou: String,
-    /// By recipient.
-    pub flows: BTreeMap<String, Counts>,
+    /// From whom to whom, in the order of their ids.
+    pub flows: Vec<Flow>,
+}
+
+/// One flow under an agreement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Flow {
+    /// Who sent; `-` where the log does not say it.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+    /// What was decided and what became of it.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// What was decided and what became of it.
@@ -42,7 +54,8 @@ pub struct Counts {
 /// # Errors
 /// [`StageError`] when the ledger fails.
 pub fn report(gateway: &Gateway, only: Option<&MouId>) -> Result<Vec<Agreement>, StageError> {
-    let mut all: BTreeMap<String, BTreeMap<String, Counts>> = BTreeMap::new();
+    let mut all: BTreeMap<String, BTreeMap<(String, String), Counts>> = BTreeMap::new();
+    let mut senders: HashMap<MessageId, String> = HashMap::new();
     let size = gateway.ledger.head()?.size;
     let mut from = 0;
     while from < size {
@@ -62,14 +75,24 @@ pub fn report(gateway: &Gateway, only: Option<&MouId>) -> Result<Vec<Agreement>,
                     .and_then(chancery_audit::Value::as_text)
                     .map(str::to_owned)
             };
-            let Some(recipient) = text(Key::Recipient) else {
+            if event.kind == EventKind::MessageRegistered {
+                if let (Some(message), Some(sender)) = (event.message, text(Key::Sender)) {
+                    senders.insert(message, sender);
+                }
+                continue;
+            }
+            let Some(to) = text(Key::Recipient) else {
                 continue;
             };
             let mou = text(Key::Mou).unwrap_or_else(|| "-".to_owned());
             if only.is_some_and(|only| only.as_str() != mou) {
                 continue;
             }
-            let counts = all.entry(mou).or_default().entry(recipient).or_default();
+            let from = event
+                .message
+                .and_then(|message| senders.get(&message).cloned())
+                .unwrap_or_else(|| "-".to_owned());
+            let counts = all.entry(mou).or_default().entry((from, to)).or_default();
             match event.kind {
                 EventKind::ReleasePermitted => counts.permitted += 1,
                 EventKind::ReleaseHeld => counts.held += 1,
@@ -90,6 +113,7 @@ pub fn report(gateway: &Gateway, only: Option<&MouId>) -> Result<Vec<Agreement>,
             let flows = flows
                 .into_iter()
                 .filter(|(_, counts)| !counts.first.is_empty())
+                .map(|((from, to), counts)| Flow { from, to, counts })
                 .collect();
             Agreement { mou, flows }
         })

@@ -4,12 +4,13 @@
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::{OfficerId, Timestamp};
 use chancery_policy::approval::{Signed, Vote};
+use chancery_policy::directory;
 use chancery_policy::widening::{self, Given};
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeError, Checked};
 use super::enact::{book, damaged, enact, epoch_after, rejected, signed_by};
-use super::keeper::changed_entries;
+use super::keeper::{changed, changed_entries};
 use super::{Book, Change, Keeper, RuleText};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
@@ -318,10 +319,27 @@ fn invalid(gateway: &Gateway, book: &Book, rule: &RuleText) -> Option<String> {
         return Some("this cannot be proposed".to_owned());
     }
     let rules = gateway.rules();
-    book.with(rule, &[])
+    let next = match book
+        .with(rule, &[])
         .rules(rules.epoch(), Some(rules.shared_engine()))
-        .err()
-        .map(|error| error.to_string())
+    {
+        Ok(next) => next,
+        Err(error) => return Some(error.to_string()),
+    };
+    if rule.kind != DocumentKind::Participant {
+        return None;
+    }
+    // What is entered now must not be over already; what was entered long ago may be.
+    let changed = changed(
+        rules.directory().participants(),
+        next.directory().participants(),
+        |one| one.id.to_string(),
+    );
+    let ended = directory::ended(&rule.text, next.directory(), &changed, gateway.now());
+    (!ended.is_empty()).then(|| {
+        let all: Vec<String> = ended.iter().map(ToString::to_string).collect();
+        all.join("\n")
+    })
 }
 
 /// The evidence of a change, whole: what it is about, its cases, its replay.

@@ -205,6 +205,7 @@ pub(crate) fn commit(
                 Key::Registration,
                 i64::try_from(registration).unwrap_or(i64::MAX),
             )
+            .detail(Key::Sender, sender.id.as_str())
             .detail(Key::Rows, [anchor]),
     );
 

@@ -126,6 +126,10 @@ pub(crate) fn verdict_event(
         .detail_if(
             Key::Mou,
             judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()),
+        )
+        .detail_if(
+            Key::Articles,
+            (!judgement.articles.is_empty()).then(|| judgement.articles.clone()),
         );
     match judgement.verdict {
         Verdict::Permit => event.detail(Key::Obligations, judgement.obligations.clone()),

@@ -4,8 +4,9 @@
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_label::Level;
 use chancery_message::{CaseId, OfficerId};
-use chancery_policy::explain;
+use chancery_policy::gate::Closing;
 use chancery_policy::release::read_permit;
+use chancery_policy::{explain, reason};
 use serde::Serialize;
 
 use crate::documents::MessageDocument;
@@ -71,6 +72,14 @@ pub struct GateCard {
     pub gate: String,
     /// What its rules say, each with its file.
     pub rules: Vec<(String, String)>,
+    /// Where it comes from; none for a rule of the site.
+    pub basis: Option<&'static str>,
+    /// The facts that it looked at, as `name = value`.
+    pub facts: Vec<String>,
+    /// Of a gate of agreements: the MoU and the article.
+    pub article: Option<String>,
+    /// What closes it: `label`, `consent`, `votes`, `never`.
+    pub closes: Closing,
 }
 
 /// A case with its content: the officer's right to read is decided and
@@ -149,20 +158,29 @@ fn explanation(
     crate::rowmac::check_delivery(gateway, &row)?;
     let (now, rules) = (gateway.now(), gateway.rules());
     let judgement = judge(gateway, &rules, message, meta, &row, now)?;
-    let gates = judgement
-        .decision
-        .gates()
-        .iter()
-        .map(|gate| GateCard {
-            gate: gate.to_string(),
+    let derived = judgement.derived.as_ref();
+    let gates = derived.map_or_else(Vec::new, |one| {
+        reason::explain(
+            rules.engine(),
+            &judgement.decision,
+            &one.facts,
+            Some(&one.mou),
+        )
+        .into_iter()
+        .map(|one| GateCard {
+            gate: one.gate.to_string(),
             rules: rules
                 .engine()
-                .rules_of(*gate, None)
+                .rules_of(one.gate, None)
                 .map(|rule| (rule.says.clone(), rule.file.clone()))
                 .collect(),
+            basis: one.basis,
+            facts: one.facts,
+            article: one.article,
+            closes: one.closing,
         })
-        .collect();
-    let derived = judgement.derived.as_ref();
+        .collect()
+    });
     Ok(Some(Explanation {
         verdict: judgement.verdict.word().to_owned(),
         gates,
@@ -176,7 +194,7 @@ fn explanation(
         would_help: derived.map_or_else(Vec::new, |one| {
             explain::hints(rules.engine(), &one.facts, &meta.parts())
                 .iter()
-                .map(explain::Hint::text)
+                .map(|hint| hint.text_under(rules.engine(), &one.facts, &one.mou))
                 .collect()
         }),
         policy: hex::encode(judgement.policy),

@@ -350,6 +350,10 @@ fn release_once(
         .detail_if(
             Key::Mou,
             judgement.mou.as_ref().map(|mou| mou.as_str().to_owned()),
+        )
+        .detail_if(
+            Key::Articles,
+            (!judgement.articles.is_empty()).then(|| judgement.articles.clone()),
         );
     gateway.ledger.commit(Step {
         guards: vec![Guard::Epoch(rules.epoch())],

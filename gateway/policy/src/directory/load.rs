@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use chancery_message::Channel;
+use chancery_message::{Channel, Timestamp};
 use serde::Deserialize;
 
 use super::{Directory, Fingerprint, Officer, Participant};
-use crate::day::Validity;
+use crate::day::{Day, Validity};
 
 /// Why a directory does not load: everything that is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,36 @@ impl Problem {
         Self {
             place: place.into(),
             what: what.into(),
+        }
+    }
+}
+
+impl Problem {
+    /// The same with the line of the entry that it is about: of several versions
+    /// the last; within it the line of the field that its words begin with.
+    fn within(self, name: &str, text: &str) -> Self {
+        let id = self.place.rsplit([' ', ',']).next().unwrap_or_default();
+        let wanted = format!("id = \"{id}\"");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let Some(entry) = lines.iter().rposition(|line| line.starts_with(&wanted)) else {
+            return self;
+        };
+        let field = self.what.split([' ', '.', ':']).next().unwrap_or_default();
+        let inner = lines
+            .iter()
+            .enumerate()
+            .skip(entry)
+            .take_while(|(_, line)| {
+                !line.starts_with("[[participant]]") && !line.starts_with("[[officer]]")
+            })
+            .find(|(_, line)| {
+                line.split([' ', '=']).next() == Some(field)
+                    || line.starts_with(&format!("[participant.{field}"))
+            })
+            .map_or(entry, |(at, _)| at);
+        Self {
+            place: format!("{name}:{}: {}", inner + 1, self.place),
+            ..self
         }
     }
 }
@@ -89,7 +119,18 @@ impl Directory {
             read_toml("participants.toml", participants, &mut problems);
         let judges: Option<Officers> = read_toml("officers.toml", officers, &mut problems);
         match (people, judges) {
-            (Some(people), Some(judges)) => Self::new(epoch, people.participant, judges.officer),
+            (Some(people), Some(judges)) => Self::new(epoch, people.participant, judges.officer)
+                .map_err(|error| {
+                    let placed = error.problems.into_iter().map(|problem| {
+                        let (name, text) = if problem.place.starts_with("officer ") {
+                            ("officers.toml", officers)
+                        } else {
+                            ("participants.toml", participants)
+                        };
+                        problem.within(name, text)
+                    });
+                    DirectoryError::new(placed.collect())
+                }),
             _ => Err(DirectoryError::new(problems)),
         }
     }
@@ -134,6 +175,51 @@ pub(crate) fn read_toml<T: for<'de> Deserialize<'de>>(
             None
         }
     }
+}
+
+/// Clearances and approvals in these entries that have ended already: who enters
+/// one that is over has made a mistake.
+///
+/// `ids` names the entries that are looked at; lines are those of `text`.
+#[must_use]
+pub fn ended(text: &str, directory: &Directory, ids: &[String], now: Timestamp) -> Vec<Problem> {
+    let over = |until: Day| until.end() <= now;
+    let mut problems = Vec::new();
+    for one in directory
+        .participants()
+        .iter()
+        .filter(|one| ids.contains(&one.id.to_string()) && !one.validity().is_over(now))
+    {
+        let mut wrong = |what: String| {
+            let place = format!("participant {}", one.id);
+            problems.push(Problem::new(place, what).within("participants.toml", text));
+        };
+        if let Some(clearance) = one.clearance.as_ref().filter(|it| over(it.until)) {
+            wrong(format!(
+                "clearance: it ended on {}: enter the new one, or none",
+                clearance.until
+            ));
+        }
+        let entries = [
+            ("siena", one.siena.as_ref().map(|it| &it.approval)),
+            ("rest", one.rest.as_ref().map(|it| &it.approval)),
+            ("mail", one.mail.as_ref().map(|it| &it.approval)),
+        ];
+        for (channel, approval) in entries {
+            let Some(approval) = approval else { continue };
+            for (what, until) in [
+                ("accreditation", approval.accredited_until),
+                ("crypto_approval", approval.crypto_approved_until),
+            ] {
+                if let Some(until) = until.filter(|until| over(*until)) {
+                    wrong(format!(
+                        "{channel}.{what}: it ended on {until}: enter the new one"
+                    ));
+                }
+            }
+        }
+    }
+    problems
 }
 
 fn line_at(text: &str, offset: usize) -> usize {

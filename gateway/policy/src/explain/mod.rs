@@ -9,7 +9,8 @@ use chancery_label::Level;
 
 use crate::decision::Verdict;
 use crate::engine::Engine;
-use crate::facts::Facts;
+use crate::facts::{Facts, MouState};
+use crate::mou::MouFact;
 
 pub use change::{By, Change};
 
@@ -57,6 +58,37 @@ impl Hint {
         all.join(", and ")
     }
 
+    /// In words for officers: where the MoU that comes nearest would do once it is
+    /// in force, that one is named. The engine is asked about exactly that.
+    #[must_use]
+    pub fn text_under(&self, engine: &Engine, facts: &Facts, mou: &MouFact) -> String {
+        let (Some(id), Some(remedy)) = (&mou.mou, remedy(mou.state)) else {
+            return self.text();
+        };
+        let mut after = facts.clone();
+        for change in &self.changes {
+            match change {
+                Change::Agreement(_) => {
+                    after.mou = MouState::Active;
+                    after.mou_ceiling = mou.ceiling;
+                }
+                other => other.apply(&mut after),
+            }
+        }
+        if !permits(engine, &after) {
+            return self.text();
+        }
+        let all: Vec<String> = self
+            .changes
+            .iter()
+            .map(|change| match change {
+                Change::Agreement(_) => format!("MoU {id} must be {remedy}"),
+                other => other.to_string(),
+            })
+            .collect();
+        all.join(", and ")
+    }
+
     /// True if the sender alone can do all of it.
     #[must_use]
     pub fn is_senders_own(&self) -> bool {
@@ -97,6 +129,16 @@ pub fn hints_for_sender(engine: &Engine, facts: &Facts, parts: &[Part]) -> Vec<H
         .into_iter()
         .filter(|hint| hint.changes.iter().all(own))
         .collect()
+}
+
+/// What brings an MoU into force that is not.
+const fn remedy(state: MouState) -> Option<&'static str> {
+    match state {
+        MouState::Expired => Some("renewed"),
+        MouState::Suspended => Some("resumed"),
+        MouState::Draft => Some("agreed"),
+        MouState::Active | MouState::None => None,
+    }
 }
 
 fn permits(engine: &Engine, facts: &Facts) -> bool {

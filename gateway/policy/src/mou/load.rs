@@ -46,24 +46,26 @@ impl Register {
             let mut wrong = Vec::new();
             let read: Option<Mou> = crate::directory::read_toml(name, text, &mut wrong);
             match read {
-                Some(mou) => mous.push((name.to_owned(), mou)),
+                Some(mou) => mous.push((name.to_owned(), text, mou)),
                 None => problems.append(&mut wrong),
             }
         }
         let mut ids = BTreeSet::new();
-        for (name, mou) in &mous {
-            check(name, mou, directory, &mut problems);
+        for (name, text, mou) in &mous {
+            let mut wrong = Vec::new();
+            check(name, mou, directory, &mut wrong);
             if !ids.insert(&mou.id) {
-                problems.push(Problem::new(
+                wrong.push(Problem::new(
                     name,
-                    format!("another file has the MoU {} too", mou.id),
+                    format!("id: another file has the MoU {} too", mou.id),
                 ));
             }
+            problems.extend(wrong.into_iter().map(|one| placed(one, text)));
         }
         if !problems.is_empty() {
             return Err(MouError { problems });
         }
-        Ok(Self::of(mous.into_iter().map(|(_, mou)| mou).collect()))
+        Ok(Self::of(mous.into_iter().map(|(_, _, mou)| mou).collect()))
     }
 
     /// A register of MoUs made in memory.
@@ -86,6 +88,34 @@ impl Register {
             return Err(MouError { problems });
         }
         Ok(Self::of(mous))
+    }
+}
+
+/// A problem with the line that it is about: that of the name which it quotes,
+/// else of the article or the field that its words begin with.
+fn placed(problem: Problem, text: &str) -> Problem {
+    let quoted = problem
+        .what
+        .split('`')
+        .nth(1)
+        .map(|name| format!("\"{name}\""));
+    let mut words = problem.what.split([' ', ':', ',']);
+    let first = words.next().unwrap_or_default();
+    let article = (first == "article")
+        .then(|| words.next())
+        .flatten()
+        .map(|number| format!("number = \"{number}\""));
+    let is_it = |line: &str| {
+        let line = line.trim();
+        match (&quoted, &article) {
+            (Some(name), _) => line.contains(name.as_str()),
+            (None, Some(number)) => line.starts_with(number.as_str()),
+            (None, None) => line.split([' ', '=']).next() == Some(first),
+        }
+    };
+    match text.lines().position(is_it) {
+        Some(at) => Problem::new(format!("{}:{}", problem.place, at + 1), problem.what),
+        None => problem,
     }
 }
 
@@ -134,7 +164,9 @@ fn check(place: &str, mou: &Mou, directory: &Directory, problems: &mut Vec<Probl
         .map(|one| &one.organisation)
         .collect();
     if private.len() > 1 {
-        wrong("two private parties would learn of each other: make an MoU for each".to_owned());
+        wrong(
+            "parties: two private ones would learn of each other: make an MoU for each".to_owned(),
+        );
     }
     if mou.communities.is_empty() || mou.purposes.is_empty() || mou.compartments.is_empty() {
         wrong("communities, purposes and compartments say what it covers: an empty list covers nothing".to_owned());

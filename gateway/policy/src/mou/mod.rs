@@ -114,17 +114,22 @@ impl Article {
     /// True unless it applies and demands something that the release does not keep.
     #[must_use]
     pub fn holds(&self, release: &Crossing<'_>) -> bool {
-        let among = |ids: &[ParticipantId], id: &ParticipantId| ids.is_empty() || ids.contains(id);
-        let applies = (self.purposes.is_empty() || self.purposes.contains(&release.purpose))
-            && among(&self.senders, &release.sender.id)
-            && among(&self.recipients, &release.recipient.id);
-        !applies
+        !self.applies(release)
             || (!self.forbidden
                 && self.max_level.is_none_or(|max| release.level <= max)
                 && self
                     .max_tlp
                     .is_none_or(|max| release.tlp.is_some_and(|tlp| tlp <= max))
                 && !(self.no_personal_data && release.personal_data))
+    }
+
+    /// True if it concerns the release.
+    #[must_use]
+    pub fn applies(&self, release: &Crossing<'_>) -> bool {
+        let among = |ids: &[ParticipantId], id: &ParticipantId| ids.is_empty() || ids.contains(id);
+        (self.purposes.is_empty() || self.purposes.contains(&release.purpose))
+            && among(&self.senders, &release.sender.id)
+            && among(&self.recipients, &release.recipient.id)
     }
 
     /// True where it demands nothing: a mistake.

@@ -47,6 +47,25 @@ pub struct MouFact {
     /// The article that does not hold, where an MoU in force would cover the
     /// release but for it: MoU and number.
     pub article: Option<(MouId, String)>,
+    /// The numbers of the MoU's articles that apply to the release, all of which hold.
+    pub applied: Vec<String>,
+}
+
+impl MouFact {
+    /// The articles that the record cites, each with its MoU: those that the
+    /// release came under, or the one that stands against it.
+    #[must_use]
+    pub fn cited(&self) -> Vec<String> {
+        match (&self.article, &self.mou) {
+            (Some((id, number)), _) => vec![format!("{id} {number}")],
+            (None, Some(id)) => self
+                .applied
+                .iter()
+                .map(|number| format!("{id} {number}"))
+                .collect(),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 // === impl Register ===
@@ -122,12 +141,19 @@ impl Register {
                 ceiling: mou.ceiling,
                 mou: Some(mou.id.clone()),
                 article: article.filter(|_| state != MouState::Active),
+                applied: mou
+                    .articles
+                    .iter()
+                    .filter(|article| article.applies(release))
+                    .map(|article| article.number.clone())
+                    .collect(),
             },
             None => MouFact {
                 state: MouState::None,
                 ceiling: Level::Nc,
                 mou: None,
                 article,
+                applied: Vec::new(),
             },
         }
     }
