@@ -13,7 +13,6 @@ mod read;
 mod reply;
 mod request;
 mod strict;
-mod text;
 
 /// The types that the routes name in the OpenAPI document.
 pub(crate) mod schemas {

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chancery_http::text::{Schema, is_media_type, malformed};
 use chancery_label::ReadOptions;
 use chancery_label::codec::json;
 use chancery_message::{
@@ -15,8 +16,10 @@ use time::Date;
 
 use super::request::{AttachmentRequest, SubmissionRequest};
 use super::strict;
-use super::text::{SCHEMA, file_name, is_media_type, line, lines, malformed};
 
+/// Own rules of the interface.
+const RULES: Schema = Schema("OpenAPI document, schema Submission");
+const SCHEMA: &str = RULES.0;
 /// Largest submission, bytes.
 pub const MAX_REQUEST_BYTES: usize = 2 * 1024 * 1024;
 /// Most messages that one may name as sources.
@@ -55,13 +58,13 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<Submission, Mal
         request.subject,
         matches!(intent, Intent::Reply { .. } | Intent::Forward { .. }),
     )?;
-    line("subject", &subject, MAX_SUBJECT_BYTES)?;
+    RULES.line("subject", &subject, MAX_SUBJECT_BYTES)?;
     let body = required(
         "body",
         request.body,
         matches!(intent, Intent::Forward { .. }),
     )?;
-    lines("body", &body, MAX_BODY_BYTES)?;
+    RULES.lines("body", &body, MAX_BODY_BYTES)?;
     if request.derived_from.len() > MAX_SOURCES {
         return Err(malformed(
             format!("more than {MAX_SOURCES} messages in `derived_from`"),
@@ -171,7 +174,7 @@ fn required(field: &str, text: Option<String>, optional: bool) -> Result<String,
 }
 
 fn reference(field: &str, text: String) -> Result<Text, Malformed> {
-    line(field, &text, MAX_REFERENCE)?;
+    RULES.line(field, &text, MAX_REFERENCE)?;
     if text.is_empty() {
         return Err(malformed(
             format!("`{field}` is empty: leave it out"),
@@ -195,7 +198,7 @@ fn attachments(requests: Vec<AttachmentRequest>, on: Date) -> Result<Vec<Attachm
 }
 
 fn attachment(request: AttachmentRequest, on: Date) -> Result<Attachment, Malformed> {
-    file_name("attachments.name", &request.name)?;
+    RULES.file_name("attachments.name", &request.name)?;
     let media_type = request
         .media_type
         .unwrap_or_else(|| "application/octet-stream".to_owned());

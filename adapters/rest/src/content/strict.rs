@@ -8,7 +8,7 @@ use chancery_message::Malformed;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
-use super::text::malformed;
+use chancery_http::text::malformed;
 
 /// Deepest nesting.
 const MAX_DEPTH: u32 = 16;

@@ -1,27 +1,21 @@
 //! The routes. Each handler frames one request for the gate; the attributes
 //! above it are its entry in the OpenAPI document.
 
-use std::ops::ControlFlow;
-
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::handler::Handler;
-use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
-use chancery_message::{Inbound, Operation};
-use chancery_pipeline::outcome::RefusalKind;
+use chancery_http::guard::{Refused, number};
+use chancery_http::{Answer, Door, Peer, refuse, relay, requests};
+use chancery_message::Operation;
 use chancery_pipeline::ports::{Ask, Reply, ReplyBody};
-use tokio::time::Instant;
 
-use super::body::{BodyFault, Upload, whole};
-use super::guard::{
-    Refused, Target, announced, guard, idempotency_key, inbox_query, json_body, number, upload_type,
-};
-use super::relay::{answer, refuse, relay};
-use super::{Door, Peer, ROOT};
+use super::ROOT;
+use super::guard::{Target, guard, json_body};
 use crate::content::{OPENAPI, Problem, schemas};
 
 pub(super) fn router(door: Door) -> Router {
@@ -66,19 +60,15 @@ async fn method_not_allowed(
     State(door): State<Door>,
     Extension(peer): Extension<Peer>,
 ) -> Response {
-    refuse(
-        &door,
-        &peer,
-        &Refused::new(
-            Problem::MethodNotAllowed,
-            "the field `allow` names the methods that there are",
-        ),
-    )
-    .await
+    let refused = Refused::new(
+        Problem::MethodNotAllowed,
+        "the field `allow` names the methods that there are",
+    );
+    told(&door, &peer, Err(refused)).await
 }
 
 async fn not_found(State(door): State<Door>, Extension(peer): Extension<Peer>) -> Response {
-    refuse(&door, &peer, &Refused::not_found()).await
+    told(&door, &peer, Err(Refused::not_found())).await
 }
 
 /// Send a message.
@@ -123,7 +113,7 @@ pub(crate) async fn reply(
 ) -> Response {
     match one(target) {
         Ok(to) => submit(&door, &peer, Operation::Reply { to }, request).await,
-        Err(refused) => refuse(&door, &peer, &refused).await,
+        Err(refused) => told(&door, &peer, Err(refused)).await,
     }
 }
 
@@ -142,7 +132,7 @@ pub(crate) async fn forward(
 ) -> Response {
     match one(target) {
         Ok(of) => submit(&door, &peer, Operation::Forward { of }, request).await,
-        Err(refused) => refuse(&door, &peer, &refused).await,
+        Err(refused) => told(&door, &peer, Err(refused)).await,
     }
 }
 
@@ -186,24 +176,8 @@ pub(crate) async fn upload(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let headers = request.headers();
-    let head = upload_type(headers).and_then(|media_type| Ok((media_type, announced(headers)?)));
-    let (media_type, announced) = match head {
-        Ok(head) => head,
-        Err(refused) => return refuse(&door, &peer, &refused).await,
-    };
-    if announced.is_some_and(|size| size > door.limits.upload) {
-        return refuse(&door, &peer, &TOO_LARGE).await;
-    }
-    let mut body = Upload::new(request.into_body(), &door.limits);
-    let held = door
-        .gate
-        .upload(peer.evidence.clone(), media_type, announced, &mut body)
-        .await;
-    match (held, body.fault) {
-        (Err(_), Some(fault)) => refuse(&door, &peer, &fault.into()).await,
-        (held, _) => answer(&door, held),
-    }
+    let done = requests::upload(&door, &peer, request).await;
+    told(&door, &peer, done).await
 }
 
 /// The participants that the caller may know of.
@@ -231,17 +205,8 @@ pub(crate) async fn inbox(
     Extension(peer): Extension<Peer>,
     uri: http::Uri,
 ) -> Response {
-    match inbox_query(uri.query()) {
-        Ok((wait_seconds, after, limit)) => {
-            let inbox = Ask::Inbox {
-                wait_seconds,
-                after,
-                limit,
-            };
-            ask(&door, &peer, inbox).await
-        }
-        Err(refused) => refuse(&door, &peer, &refused).await,
-    }
+    let done = requests::inbox(&door, &peer, &uri).await;
+    told(&door, &peer, done).await
 }
 
 /// Fetch a delivery. It is decided, recorded and given out; it stays in the
@@ -279,7 +244,7 @@ pub(crate) async fn fetch_attachment(
     });
     match place {
         Ok((delivery, index)) => ask(&door, &peer, Ask::FetchAttachment { delivery, index }).await,
-        Err(refused) => refuse(&door, &peer, &refused).await,
+        Err(refused) => told(&door, &peer, Err(refused)).await,
     }
 }
 
@@ -359,54 +324,21 @@ pub(crate) async fn openapi(State(door): State<Door>) -> Response {
         body: ReplyBody::Whole(Bytes::from_static(OPENAPI.as_bytes())),
         per_recipient: Vec::new(),
     };
-    relay(&door, document)
+    relay(&door, document).map(Body::new)
+}
+
+/// What was done, or why not.
+async fn told(door: &Door, peer: &Peer, done: Result<Answer, Refused>) -> Response {
+    let answer = match done {
+        Ok(answer) => answer,
+        Err(refused) => refuse(door, peer, &refused).await,
+    };
+    answer.map(Body::new)
 }
 
 async fn submit(door: &Door, peer: &Peer, operation: Operation, request: Request) -> Response {
-    match take(door, peer, operation, request).await {
-        ControlFlow::Continue((inbound, raw)) => answer(door, door.gate.submit(inbound, raw).await),
-        ControlFlow::Break(refused) => refuse(door, peer, &refused).await,
-    }
-}
-
-/// The bytes of a submission and what the gate must know of them.
-async fn take(
-    door: &Door,
-    peer: &Peer,
-    operation: Operation,
-    request: Request,
-) -> ControlFlow<Refused, (Inbound, Bytes)> {
-    let (key, size) = match head(request.headers(), &operation) {
-        Ok(head) => head,
-        Err(refused) => return ControlFlow::Break(refused),
-    };
-    if size.is_some_and(|size| size > door.limits.submission) {
-        return ControlFlow::Break(TOO_LARGE);
-    }
-    let deadline = Instant::now() + door.limits.submission_time;
-    match whole(request.into_body(), door.limits.submission, deadline).await {
-        Err(fault) => ControlFlow::Break(fault.into()),
-        Ok(raw) => {
-            let inbound = Inbound {
-                peer: peer.evidence.clone(),
-                operation,
-                idempotency_key: key,
-                envelope_to: Vec::new(),
-                envelope_from: None,
-            };
-            ControlFlow::Continue((inbound, raw))
-        }
-    }
-}
-
-/// The idempotency key (a check has no effect, so none there) and the announced size.
-fn head(
-    headers: &HeaderMap,
-    operation: &Operation,
-) -> Result<(Option<String>, Option<u64>), Refused> {
-    json_body(headers)?;
-    let key = idempotency_key(headers)?.filter(|_| *operation != Operation::Check);
-    Ok((key, announced(headers)?))
+    let done = requests::submit(door, peer, operation, request, json_body).await;
+    told(door, peer, done).await
 }
 
 fn one(target: Target) -> Result<String, Refused> {
@@ -423,25 +355,10 @@ async fn about(
 ) -> Response {
     match one(target) {
         Ok(id) => ask(door, peer, make(id)).await,
-        Err(refused) => refuse(door, peer, &refused).await,
+        Err(refused) => told(door, peer, Err(refused)).await,
     }
 }
 
 async fn ask(door: &Door, peer: &Peer, what: Ask) -> Response {
-    answer(door, door.gate.ask(peer.evidence.clone(), what).await)
-}
-
-const TOO_LARGE: Refused = Refused::new(
-    Problem::Gateway(RefusalKind::TooLarge),
-    "larger than this may be",
-);
-
-impl From<BodyFault> for Refused {
-    fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => TOO_LARGE,
-            BodyFault::TooSlow => Self::new(Problem::TooSlow, "the body did not come in time"),
-            BodyFault::Broken => Self::new(Problem::BadRequest, "the body was cut off"),
-        }
-    }
+    requests::ask(door, peer, what).await.map(Body::new)
 }

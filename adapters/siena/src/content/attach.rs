@@ -1,7 +1,9 @@
 //! The attachments of a submission: their bytes, or the opaque id of an upload.
 
+use super::{RULES, SCHEMA_RULE};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chancery_http::text::{is_media_type, malformed};
 use chancery_message::{
     Attachment, AttachmentContent, Content, MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT_BYTES,
     Malformed, Text,
@@ -10,7 +12,6 @@ use time::Date;
 
 use super::fields::{open, text};
 use super::read::label;
-use super::text::{SCHEMA_RULE, file_name, is_media_type, malformed};
 use super::tree::Node;
 
 /// Longest id of an upload, bytes.
@@ -34,7 +35,7 @@ pub(super) fn attachments(node: Node, on: Date) -> Result<Vec<Attachment>, Malfo
 fn attachment(node: Node, on: Date) -> Result<Attachment, Malformed> {
     let (mut attributes, mut fields) = open(node)?;
     let name = attributes.required("name")?;
-    file_name("attachment/@name", &name)?;
+    RULES.file_name("attachment/@name", &name)?;
     let media_type = attributes
         .optional("mediaType")
         .unwrap_or_else(|| "application/octet-stream".to_owned());

@@ -1,9 +1,10 @@
 //! Reading elements in the order of the schema: what is not expected where it
 //! stands is refused.
 
+use super::SCHEMA_RULE;
+use chancery_http::text::malformed;
 use chancery_message::Malformed;
 
-use super::text::{SCHEMA_RULE, malformed};
 use super::tree::Node;
 
 /// The children of one element, taken one after the other.

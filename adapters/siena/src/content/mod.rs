@@ -12,7 +12,6 @@ mod fault;
 mod fields;
 mod read;
 mod reply;
-mod text;
 mod tree;
 mod write;
 
@@ -24,3 +23,8 @@ pub use reply::{attachment, reply};
 pub const NAMESPACE: &str = "urn:chancery:siena-style:1";
 /// The schema, as served under `/siena/v1/schema.xsd`.
 pub const SCHEMA: &str = include_str!("../../schema/siena-style-1.xsd");
+
+/// Own rules of the interface.
+const RULES: chancery_http::text::Schema =
+    chancery_http::text::Schema("siena-style-1.xsd, element message");
+const SCHEMA_RULE: &str = RULES.0;

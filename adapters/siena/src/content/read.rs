@@ -1,5 +1,7 @@
 //! The bytes of a submission → the typed message, whole or not at all.
 
+use super::{RULES, SCHEMA_RULE};
+use chancery_http::text::malformed;
 use chancery_label::{Country, HandlingCode, ReadOptions, marking};
 use chancery_message::{
     AssertedLabel, Evaluation, Inbound, Intent, LabelSource, MAX_BODY_BYTES, MAX_RECIPIENTS,
@@ -11,7 +13,6 @@ use time::Date;
 
 use super::attach::attachments;
 use super::fields::{Fields, boolean, open, text, text_with};
-use super::text::{SCHEMA_RULE, line, lines, malformed};
 use super::tree::{self, Node};
 
 /// Largest submission, bytes.
@@ -103,9 +104,9 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<(Submission, bo
         .map(|node| reference("inReplyTo", node))
         .transpose()?;
     let subject = text(fields.required("subject")?)?;
-    line("subject", &subject, MAX_SUBJECT_BYTES)?;
+    RULES.line("subject", &subject, MAX_SUBJECT_BYTES)?;
     let body = text(fields.required("text")?)?;
-    lines("text", &body, MAX_BODY_BYTES)?;
+    RULES.lines("text", &body, MAX_BODY_BYTES)?;
     let attachments = fields
         .optional("attachments")
         .map(|node| attachments(node, on))
@@ -274,7 +275,7 @@ fn sources(node: Node) -> Result<Vec<Text>, Malformed> {
 
 fn reference(field: &str, node: Node) -> Result<Text, Malformed> {
     let text = text(node)?;
-    line(field, &text, MAX_REFERENCE)?;
+    RULES.line(field, &text, MAX_REFERENCE)?;
     if text.is_empty() {
         return Err(malformed(
             format!("`{field}` is empty: leave it out"),

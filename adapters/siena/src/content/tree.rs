@@ -2,13 +2,13 @@
 //! elements, attributes and text is refused: document types, entities,
 //! processing instructions, comments, CDATA sections, other namespaces.
 
+use chancery_http::text::malformed;
 use chancery_message::Malformed;
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use super::NAMESPACE;
-use super::text::malformed;
 
 /// Deepest nesting.
 const MAX_DEPTH: usize = 32;

@@ -14,20 +14,15 @@
 //! | `GET /schema.xsd` | the schema |
 
 use bytes::Bytes;
-use chancery_message::{Inbound, Operation};
-use chancery_pipeline::outcome::RefusalKind;
+use chancery_http::guard::{Refused, check, is_id, media_type, number};
+use chancery_http::{Answer, Door, Peer, Tap, refuse, refuse_many, relay, requests};
+use chancery_message::Operation;
 use chancery_pipeline::ports::{Ask, Reply, ReplyBody};
 use http::header::{ALLOW, EXPECT};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
-use super::body::{BodyFault, Tap, Upload, whole};
-use super::guard::{
-    Refused, announced, check, idempotency_key, inbox_query, is_id, number, upload_type, xml_body,
-};
-use super::relay::{Answer, answer as relayed, refuse, refuse_many, relay};
-use super::{Door, Peer, ROOT};
+use super::ROOT;
 use crate::content::{Fault, SCHEMA};
 
 /// What a path means.
@@ -76,13 +71,12 @@ async fn dispatch(door: &Door, peer: &Peer, request: Request<Tap<Incoming>>) -> 
         return answer;
     }
     let answered = match route {
-        Route::Submit(operation) => submit(door, peer, operation, request).await,
-        Route::Upload => upload(door, peer, request).await,
-        Route::Ask(ask) => Ok(relayed(
-            door,
-            door.gate.ask(peer.evidence.clone(), ask).await,
-        )),
-        Route::Inbox => inbox(door, peer, request.uri()).await,
+        Route::Submit(operation) => {
+            requests::submit(door, peer, operation, request, xml_body).await
+        }
+        Route::Upload => requests::upload(door, peer, request).await,
+        Route::Ask(ask) => Ok(requests::ask(door, peer, ask).await),
+        Route::Inbox => requests::inbox(door, peer, request.uri()).await,
         Route::Schema => Ok(relay(door, schema())),
     };
     match answered {
@@ -165,63 +159,20 @@ fn route(uri: &Uri) -> Result<(Method, Route), Refused> {
     })
 }
 
-async fn submit(
-    door: &Door,
-    peer: &Peer,
-    operation: Operation,
-    request: Request<Tap<Incoming>>,
-) -> Result<Answer, Refused> {
-    let headers = request.headers();
-    xml_body(headers)?;
-    // A check has no effect that could happen twice.
-    let idempotency_key = idempotency_key(headers)?.filter(|_| operation != Operation::Check);
-    if announced(headers)?.is_some_and(|size| size > door.limits.submission) {
-        return Err(TOO_LARGE);
+/// True if the body is said to be XML in UTF-8 and not compressed.
+fn xml_body(headers: &HeaderMap) -> Result<(), Refused> {
+    let (media, parameters) = media_type(headers)?;
+    let parameters = parameters.to_ascii_lowercase();
+    let xml = ["application/xml", "text/xml"]
+        .iter()
+        .any(|known| media.eq_ignore_ascii_case(known));
+    if !xml || !["", "charset=utf-8", "charset=\"utf-8\""].contains(&parameters.as_str()) {
+        return Err(Refused::new(
+            Fault::UnsupportedMediaType,
+            "submissions are application/xml in UTF-8",
+        ));
     }
-    let deadline = Instant::now() + door.limits.submission_time;
-    let raw = whole(request.into_body(), door.limits.submission, deadline).await?;
-    let inbound = Inbound {
-        peer: peer.evidence.clone(),
-        operation,
-        idempotency_key,
-        envelope_to: Vec::new(),
-        envelope_from: None,
-    };
-    Ok(relayed(door, door.gate.submit(inbound, raw).await))
-}
-
-async fn upload(
-    door: &Door,
-    peer: &Peer,
-    request: Request<Tap<Incoming>>,
-) -> Result<Answer, Refused> {
-    let media_type = upload_type(request.headers())?;
-    let announced = announced(request.headers())?;
-    if announced.is_some_and(|size| size > door.limits.upload) {
-        return Err(TOO_LARGE);
-    }
-    let mut body = Upload::new(request.into_body(), &door.limits);
-    let held = door
-        .gate
-        .upload(peer.evidence.clone(), media_type, announced, &mut body)
-        .await;
-    match (held, body.fault) {
-        (Err(_), Some(fault)) => Err(fault.into()),
-        (held, _) => Ok(relayed(door, held)),
-    }
-}
-
-async fn inbox(door: &Door, peer: &Peer, uri: &Uri) -> Result<Answer, Refused> {
-    let (wait_seconds, after, limit) = inbox_query(uri.query())?;
-    let inbox = Ask::Inbox {
-        wait_seconds,
-        after,
-        limit,
-    };
-    Ok(relayed(
-        door,
-        door.gate.ask(peer.evidence.clone(), inbox).await,
-    ))
+    Ok(())
 }
 
 fn schema() -> Reply {
@@ -231,20 +182,5 @@ fn schema() -> Reply {
         headers: Vec::new(),
         body: ReplyBody::Whole(Bytes::from_static(SCHEMA.as_bytes())),
         per_recipient: Vec::new(),
-    }
-}
-
-const TOO_LARGE: Refused = Refused::new(
-    Fault::Gateway(RefusalKind::TooLarge),
-    "larger than this may be",
-);
-
-impl From<BodyFault> for Refused {
-    fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => TOO_LARGE,
-            BodyFault::TooSlow => Self::new(Fault::TooSlow, "the body did not come in time"),
-            BodyFault::Broken => Self::new(Fault::BadRequest, "the body was cut off"),
-        }
     }
 }

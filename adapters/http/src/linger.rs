@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// and throws it away. Closing a socket with unread bytes resets it, and the
 /// peer would lose the refusal that it is about to read (RFC 9112 section 9.6).
 #[derive(Debug)]
-pub(super) struct Linger<S> {
+pub(crate) struct Linger<S> {
     inner: S,
     /// Runs from the moment at which our half is closed.
     timer: Option<Pin<Box<Sleep>>>,
@@ -25,7 +25,7 @@ pub(super) struct Linger<S> {
 }
 
 impl<S> Linger<S> {
-    pub(super) const fn new(inner: S) -> Self {
+    pub(crate) const fn new(inner: S) -> Self {
         Self {
             inner,
             timer: None,

@@ -5,8 +5,7 @@ use chancery_pipeline::outcome::RefusalKind;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, Uri};
 
-use super::Peer;
-use crate::content::Fault;
+use crate::{Fault, Peer};
 
 /// Longest path or query, bytes.
 const MAX_TARGET: usize = 1024;
@@ -17,21 +16,27 @@ const MAX_KEY: usize = 128;
 
 /// A refusal on its way to the peer.
 #[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) fault: Fault,
-    pub(super) detail: &'static str,
+pub struct Refused {
+    /// Its class.
+    pub fault: Fault,
+    /// What is wrong, without content.
+    pub detail: &'static str,
 }
 
 impl Refused {
-    pub(super) const fn new(fault: Fault, detail: &'static str) -> Self {
+    /// A refusal of this class.
+    #[must_use]
+    pub const fn new(fault: Fault, detail: &'static str) -> Self {
         Self { fault, detail }
     }
 
-    const fn bad(detail: &'static str) -> Self {
+    pub(crate) const fn bad(detail: &'static str) -> Self {
         Self::new(Fault::BadRequest, detail)
     }
 
-    pub(super) const fn not_found() -> Self {
+    /// The same for what is not there and what the caller may not know of.
+    #[must_use]
+    pub const fn not_found() -> Self {
         Self::new(
             Fault::Gateway(RefusalKind::NotFound),
             "there is nothing here for this caller",
@@ -40,7 +45,10 @@ impl Refused {
 }
 
 /// Checks host and target.
-pub(super) fn check(peer: &Peer, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+///
+/// # Errors
+/// [`Refused`], with what is wrong.
+pub fn check(peer: &Peer, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
     if uri.path().len() > MAX_TARGET || uri.query().is_some_and(|query| query.len() > MAX_TARGET) {
         return Err(Refused::bad("the path or the query is too long"));
     }
@@ -96,26 +104,23 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
         .transpose()
 }
 
-/// True if the body is said to be XML in UTF-8 and not compressed.
-pub(super) fn xml_body(headers: &HeaderMap) -> Result<(), Refused> {
+/// The media type and parameters that the body is said to be of; nothing
+/// compressed.
+///
+/// # Errors
+/// [`Refused`] for a compressed body, or a field that comes twice.
+pub fn media_type(headers: &HeaderMap) -> Result<(&str, &str), Refused> {
     not_encoded(headers)?;
     let kind = single(headers, &CONTENT_TYPE)?.unwrap_or_default();
     let (media, parameters) = kind.split_once(';').unwrap_or((kind, ""));
-    let parameters = parameters.trim().to_ascii_lowercase();
-    let xml = ["application/xml", "text/xml"]
-        .iter()
-        .any(|known| media.trim().eq_ignore_ascii_case(known));
-    if !xml || !["", "charset=utf-8", "charset=\"utf-8\""].contains(&parameters.as_str()) {
-        return Err(Refused::new(
-            Fault::UnsupportedMediaType,
-            "submissions are application/xml in UTF-8",
-        ));
-    }
-    Ok(())
+    Ok((media.trim(), parameters.trim()))
 }
 
 /// The media type of an upload: `type/subtype`, any but the forms of browsers.
-pub(super) fn upload_type(headers: &HeaderMap) -> Result<String, Refused> {
+///
+/// # Errors
+/// [`Refused`], with what is wrong.
+pub fn upload_type(headers: &HeaderMap) -> Result<String, Refused> {
     not_encoded(headers)?;
     let kind = single(headers, &CONTENT_TYPE)?.unwrap_or("application/octet-stream");
     let media = kind
@@ -156,7 +161,10 @@ fn not_encoded(headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// The size that the peer announced.
-pub(super) fn announced(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
+///
+/// # Errors
+/// [`Refused`], with what is wrong.
+pub fn announced(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
     single(headers, &CONTENT_LENGTH)?
         .map(|text| {
             text.parse()
@@ -166,7 +174,10 @@ pub(super) fn announced(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
 }
 
 /// The caller's key against doing the same twice.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+///
+/// # Errors
+/// [`Refused`], with what is wrong.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     let key = single(headers, &HeaderName::from_static("idempotency-key"))?;
     if key.is_some_and(|key| {
         key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic())
@@ -179,7 +190,8 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
 }
 
 /// Letters, digits and the few marks that ids and references are written with.
-pub(super) fn is_id(text: &str) -> bool {
+#[must_use]
+pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len())
         && text
             .bytes()
@@ -188,7 +200,10 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 /// The parameters of an inbox listing: each at most once, no others.
-pub(super) fn inbox_query(query: Option<&str>) -> Result<(u32, Option<String>, u32), Refused> {
+///
+/// # Errors
+/// [`Refused`], with what is wrong.
+pub fn inbox_query(query: Option<&str>) -> Result<(u32, Option<String>, u32), Refused> {
     const BAD: Refused = Refused::bad(
         "the query has `wait` (0 to 60), `after` (a delivery) and `limit` (1 to 200), each at most once",
     );
@@ -213,7 +228,8 @@ pub(super) fn inbox_query(query: Option<&str>) -> Result<(u32, Option<String>, u
 }
 
 /// Digits alone, within the range.
-pub(super) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+#[must_use]
+pub fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
     let digits = (1..=6).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     text.parse()
         .ok()

@@ -12,25 +12,24 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::guard::Refused;
-use super::{Door, Peer};
-use crate::content::{Fault, fault};
+use crate::guard::Refused;
+use crate::{Door, Fault, Peer};
 
 /// What goes back: bytes, or a stream of them.
-pub(super) type Answer = Response<Either<Full<Bytes>, Relay>>;
+pub type Answer = Response<Either<Full<Bytes>, Relay>>;
 
 /// A refusal made at the door: recorded, then told.
-pub(super) async fn refuse(door: &Door, peer: &Peer, refused: &Refused) -> Answer {
+pub async fn refuse(door: &Door, peer: &Peer, refused: &Refused) -> Answer {
     door.record(peer, refused.fault.name()).await;
-    relay(door, fault(refused.fault, refused.detail, None))
+    relay(door, (door.words)(refused.fault, refused.detail, None))
 }
 
 /// A peer that asks for more than it may is told when to come back.
-pub(super) async fn refuse_many(door: &Door, peer: &Peer, many: TooMany) -> Answer {
+pub async fn refuse_many(door: &Door, peer: &Peer, many: TooMany) -> Answer {
     if many.first {
         door.record(peer, "too-many-requests").await;
     }
-    let mut reply = fault(
+    let mut reply = (door.words)(
         Fault::Gateway(RefusalKind::Busy),
         "more requests or connections than one peer may have: come back later",
         None,
@@ -40,20 +39,20 @@ pub(super) async fn refuse_many(door: &Door, peer: &Peer, many: TooMany) -> Answ
 }
 
 /// What the gate answered, or that it could not.
-pub(super) fn answer(door: &Door, answer: Result<Reply, GateError>) -> Answer {
+pub fn answer(door: &Door, answer: Result<Reply, GateError>) -> Answer {
     let reply = match answer {
         Ok(reply) => reply,
-        Err(GateError::Busy) => fault(
+        Err(GateError::Busy) => (door.words)(
             Fault::Gateway(RefusalKind::Unavailable),
             "the gateway is busy; nothing was accepted, try again",
             None,
         ),
-        Err(GateError::TooLarge { limit }) => fault(
+        Err(GateError::TooLarge { limit }) => (door.words)(
             Fault::Gateway(RefusalKind::TooLarge),
             &format!("larger than {limit} bytes"),
             None,
         ),
-        Err(GateError::CutOff(_)) => fault(
+        Err(GateError::CutOff(_)) => (door.words)(
             Fault::BadRequest,
             "the transfer was cut off; nothing was accepted",
             None,
@@ -64,7 +63,7 @@ pub(super) fn answer(door: &Door, answer: Result<Reply, GateError>) -> Answer {
 
 /// A reply as HTTP. One that is not HTTP is a fault of the gateway: the peer
 /// gets an opaque id, the log the same id with the cause.
-pub(super) fn relay(door: &Door, reply: Reply) -> Answer {
+pub fn relay(door: &Door, reply: Reply) -> Answer {
     response(reply).unwrap_or_else(|cause| {
         let mut random = [0u8; 16];
         let instance = match door.entropy.fill(&mut random) {
@@ -72,7 +71,7 @@ pub(super) fn relay(door: &Door, reply: Reply) -> Answer {
             Err(_) => "urn:chancery:fault:unknown".to_owned(),
         };
         tracing::error!(instance, cause, "an answer of the gateway is not HTTP");
-        let reply = fault(
+        let reply = (door.words)(
             Fault::Internal,
             "quote the instance to the gateway's operators",
             Some(&instance),
@@ -139,14 +138,14 @@ enum State {
 
 /// A stream of exactly so many bytes. One that ends early or goes on too long
 /// breaks the connection, so that the peer never takes a part for the whole.
-pub(super) struct Relay {
+pub struct Relay {
     left: u64,
     state: State,
 }
 
 /// Why a relayed stream broke.
 #[derive(Debug)]
-pub(super) struct Broken(&'static str);
+pub struct Broken(&'static str);
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -155,6 +154,14 @@ impl std::fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Body for Relay {
     type Data = Bytes;

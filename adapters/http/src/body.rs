@@ -11,14 +11,14 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Limits;
+use crate::Limits;
 
 /// Largest chunk that the gate takes, bytes.
 const CHUNK: usize = 64 * 1024;
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     TooLarge,
     TooSlow,
     Broken,
@@ -27,7 +27,8 @@ pub(super) enum BodyFault {
 /// A body that outlives its handler: what a refusal left unread is taken in
 /// afterwards, within bounds, so that the peer reads the refusal and not a
 /// reset of its stream.
-pub(super) struct Tap<B>(Arc<Mutex<B>>);
+#[derive(Debug)]
+pub struct Tap<B>(Arc<Mutex<B>>);
 
 impl<B> Clone for Tap<B> {
     fn clone(&self) -> Self {
@@ -36,12 +37,13 @@ impl<B> Clone for Tap<B> {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Tap<B> {
-    pub(super) fn new(body: B) -> Self {
+    /// Over this body.
+    pub fn new(body: B) -> Self {
         Self(Arc::new(Mutex::new(body)))
     }
 
     /// Takes in at most 4 MiB of what is left, for at most one second.
-    pub(super) async fn drain(mut self) {
+    pub async fn drain(mut self) {
         let mut left = 4 * 1024 * 1024usize;
         let all = async {
             while let Some(Ok(frame)) = self.frame().await {
@@ -85,7 +87,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tap<B> {
 }
 
 /// A whole body of at most `limit` bytes, by `deadline`.
-pub(super) async fn whole<B>(mut body: B, limit: u64, deadline: Instant) -> Result<Bytes, BodyFault>
+pub(crate) async fn whole<B>(mut body: B, limit: u64, deadline: Instant) -> Result<Bytes, BodyFault>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -109,7 +111,7 @@ where
 
 /// A body as the gate takes it: chunk by chunk, none read before it is wanted,
 /// with a cap, a longest pause and a slowest rate.
-pub(super) struct Upload<B> {
+pub(crate) struct Upload<B> {
     body: B,
     /// Read and not handed on yet.
     rest: Bytes,
@@ -120,11 +122,11 @@ pub(super) struct Upload<B> {
     grace: Duration,
     rate: u64,
     /// What ended it, for the peer's answer.
-    pub(super) fault: Option<BodyFault>,
+    pub(crate) fault: Option<BodyFault>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
-    pub(super) fn new(body: B, limits: &Limits) -> Self {
+    pub(crate) fn new(body: B, limits: &Limits) -> Self {
         Self {
             body,
             rest: Bytes::new(),
