@@ -91,8 +91,8 @@ pub(crate) fn run(arguments: &[String]) {
     println!("{}", serde_json::to_string(&times).unwrap());
 }
 
-/// The node's token behind a server, with a log of its own.
-fn open(node: &Path) -> Arc<Server<Token>> {
+/// The node's token, its settings, and a folder for this program's own state.
+pub(crate) fn token(node: &Path) -> (Token, CustodianSettings, PathBuf) {
     let text = std::fs::read_to_string(node.join("chancery.toml")).unwrap();
     let mut file: toml::Table = text.parse().unwrap();
     let settings: CustodianSettings = file.remove("custodian").unwrap().try_into().unwrap();
@@ -111,6 +111,12 @@ fn open(node: &Path) -> Arc<Server<Token>> {
         Tries::new(state.join("tries")),
     )
     .unwrap();
+    (token, settings, state)
+}
+
+/// The node's token behind a server, with a log of its own.
+fn open(node: &Path) -> Arc<Server<Token>> {
+    let (token, settings, state) = token(node);
     let log = Arc::new(ChainLog::open(&state.join("log"), || 0).unwrap());
     let book = Book::open(&state.join("book"), "chancery/alone", log.as_ref()).unwrap();
     let mut limits = Limits::for_sessions(settings.token.max_sessions);

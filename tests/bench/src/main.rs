@@ -16,6 +16,7 @@
 )]
 
 mod alone;
+mod custody;
 mod decisions;
 mod far;
 mod flow;
@@ -56,6 +57,11 @@ const SUBJECTS: &[Subject] = &[
         run: flow::run,
     },
     Subject {
+        name: "custody",
+        about: "the token's operations, direct and through the custodian's socket; handshakes [SECONDS]",
+        run: custody::run,
+    },
+    Subject {
         name: "large",
         about: "a large attachment in and out by REST, and peak memory [MEBIBYTES]",
         run: large::run,
@@ -69,6 +75,13 @@ fn main() -> std::process::ExitCode {
         .map(|(name, rest)| (name.as_str(), rest))
     {
         alone::run(rest);
+        return std::process::ExitCode::SUCCESS;
+    }
+    if let Some(("custody-alone", rest)) = arguments
+        .split_first()
+        .map(|(name, rest)| (name.as_str(), rest))
+    {
+        custody::alone(rest);
         return std::process::ExitCode::SUCCESS;
     }
     let chosen: Vec<&Subject> = match arguments.first().map(String::as_str) {
