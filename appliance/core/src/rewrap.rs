@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_hsm_api::{KekId, KeyRole};
+use chancery_hsm_api::{KekId, KeyRole, MacUse};
 use chancery_hsm_custodian::{KeyCard, KeyState};
 use chancery_pipeline::stages::rewrap;
 use tracing::{error, info};
@@ -41,6 +41,7 @@ fn pass(app: &App) -> Result<(), String> {
     let now = app.gateway.now().as_micros();
     let newest = newest(&cards, now);
     app.gateway.set_newest(newest.clone());
+    follow_digest_keys(app, &cards, now)?;
     for holder in app.gateway.take_stale() {
         rewrap::rewrap(&app.gateway, &holder).map_err(|error| say(&error))?;
     }
@@ -53,6 +54,24 @@ fn pass(app: &App) -> Result<(), String> {
             continue;
         }
         turn_over(app, kek, card.generation, newest.contains_key(kek))?;
+    }
+    Ok(())
+}
+
+/// After a rotation of a digest key new rows and indexes are written under the
+/// newest generation; what stands under those before is still found and checked.
+fn follow_digest_keys(app: &App, cards: &[KeyCard], now: i64) -> Result<(), String> {
+    let generations = |usage| crate::keys::digest_generations(cards, usage, now);
+    let keys = app.keys.as_ref();
+    let (rows, indexes) = (generations(MacUse::Row), generations(MacUse::Index));
+    let gateway = &app.gateway;
+    let turned = gateway.row_key.renew(keys, &rows);
+    if turned.map_err(|error| error.to_string())? {
+        info!(generations = ?rows, "rows are authenticated under the newest key");
+    }
+    let turned = gateway.index_key.renew(keys, &indexes);
+    if turned.map_err(|error| error.to_string())? {
+        info!(generations = ?indexes, "indexes are written under the newest key");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_audit::{Actor, Event, EventKind, Key, LogId};
+use chancery_hsm_api::MacUse;
 use chancery_hsm_custodian::CustodyClient;
 use chancery_ipc::{Command, Limits, Links, Tag, blocking::Channel};
 use chancery_machine::{SystemClock, SystemEntropy};
@@ -168,15 +169,19 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
         Place::Postgres { url, .. } => Store::open_postgres(&url, &log, &store_config),
     }
     .map_err(failed("the database"))?;
-    let row_key = RowKey::derive(keys.as_ref()).map_err(failed("the key for rows"))?;
-    let index_key = IndexKey::derive(keys.as_ref()).map_err(failed("the key for indexes"))?;
+    let cards = keys.cards().map_err(failed("the register of keys"))?;
+    let now = SystemClock.now().as_micros();
+    let rows = keys::digest_generations(&cards, MacUse::Row, now);
+    let indexes = keys::digest_generations(&cards, MacUse::Index, now);
+    let row_key = RowKey::derive(keys.as_ref(), &rows).map_err(failed("the key for rows"))?;
+    let index_key =
+        IndexKey::derive(keys.as_ref(), &indexes).map_err(failed("the key for indexes"))?;
     let store = Arc::new(store);
-    let mac_key = RowKey::derive(keys.as_ref()).map_err(failed("the key for rows"))?;
-    rules::complete(store.as_ref(), &mac_key).map_err(failed("the rules"))?;
+    rules::complete(store.as_ref(), &row_key).map_err(failed("the rules"))?;
     let rules = rules::load(
         store.as_ref(),
         texts,
-        &mac_key,
+        &row_key,
         &settings.node.name,
         SystemClock.now(),
         None,

@@ -31,6 +31,7 @@ pub mod archive;
 mod body;
 mod cipher;
 pub mod error;
+mod generations;
 pub mod index;
 pub mod manifest;
 pub mod message;

@@ -6,11 +6,13 @@ use std::fmt;
 use chancery_hsm_api::{KeyError, MacUse, Macs};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize as _;
 
-/// The key that authenticates rows.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct RowKey([u8; 32]);
+use crate::generations::Generations;
+
+/// The key that authenticates rows: the newest makes digests, those before it
+/// still verify theirs.
+pub struct RowKey(Generations);
 
 /// A row is not what was written at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,25 +22,36 @@ pub struct RowMismatch;
 impl RowKey {
     /// Takes over key bytes.
     #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Generations::new(bytes))
     }
 
-    /// The node's row key, from the token's key for rows.
+    /// The node's row keys, from these generations of the token's key for rows,
+    /// the one that makes first.
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn derive(macs: &dyn Macs) -> Result<Self, KeyError> {
-        macs.mac(MacUse::Row, b"chancery-row-key-v1").map(Self)
+    pub fn derive(macs: &dyn Macs, generations: &[u32]) -> Result<Self, KeyError> {
+        Generations::derive(macs, MacUse::Row, DERIVED, generations).map(Self)
+    }
+
+    /// Follows a rotation of the token's key. True if anything changed.
+    ///
+    /// # Errors
+    /// [`KeyError`]; then all stays as it was.
+    pub fn renew(&self, macs: &dyn Macs, generations: &[u32]) -> Result<bool, KeyError> {
+        self.0.renew(macs, MacUse::Row, DERIVED, generations)
     }
 
     /// The digest of a row: which table, which key, which version, what it holds.
     #[must_use]
     pub fn mac(&self, table: &str, key: &[u8], version: u64, canonical: &[u8]) -> [u8; 32] {
-        self.hmac(table, key, version, canonical)
-            .finalize()
-            .into_bytes()
-            .into()
+        self.0.newest(|row_key| {
+            hmac(row_key, table, key, version, canonical)
+                .finalize()
+                .into_bytes()
+                .into()
+        })
     }
 
     /// Checks a row, in constant time.
@@ -53,23 +66,38 @@ impl RowKey {
         canonical: &[u8],
         mac: &[u8; 32],
     ) -> Result<(), RowMismatch> {
-        self.hmac(table, key, version, canonical)
-            .verify_slice(mac)
-            .map_err(|_| RowMismatch)
+        let fits = |row_key: &[u8; 32]| {
+            hmac(row_key, table, key, version, canonical)
+                .verify_slice(mac)
+                .is_ok()
+        };
+        if self.0.any(fits) {
+            Ok(())
+        } else {
+            Err(RowMismatch)
+        }
     }
+}
 
-    fn hmac(&self, table: &str, key: &[u8], version: u64, canonical: &[u8]) -> Hmac<Sha256> {
-        keyed(
-            &self.0,
-            &[
-                b"chancery-row-v1",
-                table.as_bytes(),
-                key,
-                &version.to_be_bytes(),
-                canonical,
-            ],
-        )
-    }
+const DERIVED: &[u8] = b"chancery-row-key-v1";
+
+fn hmac(
+    row_key: &[u8; 32],
+    table: &str,
+    key: &[u8],
+    version: u64,
+    canonical: &[u8],
+) -> Hmac<Sha256> {
+    keyed(
+        row_key,
+        &[
+            b"chancery-row-v1",
+            table.as_bytes(),
+            key,
+            &version.to_be_bytes(),
+            canonical,
+        ],
+    )
 }
 
 impl fmt::Debug for RowKey {

@@ -53,6 +53,23 @@ pub trait Macs: Send + Sync {
     /// # Errors
     /// As in [`KeyErrorKind`].
     fn mac(&self, usage: MacUse, data: &[u8]) -> Result<[u8; 32], KeyError>;
+
+    /// The same under one generation of that key: what was computed before a
+    /// rotation is found and checked again with the generation that made it.
+    ///
+    /// # Errors
+    /// As [`Macs::mac`]; [`KeyErrorKind::Unknown`] where only the first is kept.
+    fn mac_of(&self, usage: MacUse, generation: u32, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        if generation == 1 {
+            return self.mac(usage, data);
+        }
+        let detail = "only the first generation is kept here";
+        Err(KeyError::new(
+            KeyErrorKind::Unknown,
+            "compute a keyed digest",
+            detail,
+        ))
+    }
 }
 
 /// Random bytes, token and system mixed.

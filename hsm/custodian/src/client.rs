@@ -281,6 +281,21 @@ impl ContentKeys for CustodyClient {
 
 impl Macs for CustodyClient {
     fn mac(&self, usage: MacUse, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        self.digest(usage, None, data)
+    }
+
+    fn mac_of(&self, usage: MacUse, generation: u32, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        self.digest(usage, Some(generation), data)
+    }
+}
+
+impl CustodyClient {
+    fn digest(
+        &self,
+        usage: MacUse,
+        generation: Option<u32>,
+        data: &[u8],
+    ) -> Result<[u8; 32], KeyError> {
         if data.len() > MAX_MAC_DATA {
             let detail = format!("at most {MAX_MAC_DATA} bytes go under one digest");
             return Err(KeyError::new(
@@ -291,6 +306,7 @@ impl Macs for CustodyClient {
         }
         let request = Request::Mac {
             usage,
+            generation,
             data: data.to_vec(),
         };
         match self.ask(&request)? {

@@ -403,14 +403,15 @@ fn is_under_way(recorder: &dyn Recorder, table: &[u8]) -> bool {
     !ended && serde_json::to_vec_pretty(&asked).is_ok_and(|text| text == table)
 }
 
-/// Roles whose later generations nothing could use yet.
+/// Roles whose later generations nothing could use.
 fn may_follow(role: &KeyRole, generation: u32) -> Result<(), KeyError> {
     let why = match role {
         _ if generation == 1 => return Ok(()),
-        KeyRole::Kek(_) | KeyRole::Tls(_) | KeyRole::PgpSign | KeyRole::PgpDecrypt => {
-            return Ok(());
-        }
-        KeyRole::Mac(_) => "every row is authenticated under it: move to a new node instead",
+        KeyRole::Kek(_)
+        | KeyRole::Mac(_)
+        | KeyRole::Tls(_)
+        | KeyRole::PgpSign
+        | KeyRole::PgpDecrypt => return Ok(()),
         KeyRole::AuditCheckpoint => "the log is verified with it: a new key begins a new log",
     };
     Err(KeyError::new(

@@ -14,8 +14,9 @@ const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 pub struct Periods {
     /// Key-encryption keys: SP 800-57 says up to two years.
     pub kek: Period,
-    /// Keyed digests over rows and indexes. They cannot be rotated yet:
-    /// WARNING: a node whose digest key has ended does not start.
+    /// Keyed digests over rows and indexes. What was written under a generation
+    /// is checked with it for good. WARNING: after the end of opening what stands
+    /// under it is no longer believed.
     pub mac: Period,
     /// Checkpoints of the audit log: SP 800-57 says one to three years for a
     /// private signature key. After its end nothing is released.

@@ -39,6 +39,8 @@ pub enum Request {
     Mac {
         /// Which key.
         usage: MacUse,
+        /// Which generation of it; the one that makes things now where none is named.
+        generation: Option<u32>,
         /// At most [`MAX_MAC_DATA`] bytes.
         data: Vec<u8>,
     },

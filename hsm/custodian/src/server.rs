@@ -161,7 +161,16 @@ impl<K: KeyStore> Server<K> {
                 register.may_make(keys, &kek(to))
             }
             // A digest is compared by computing it again: nobody can tell the two apart.
-            Request::Mac { usage, .. } => register.may_open_newest(keys, &KeyRole::Mac(*usage)),
+            Request::Mac {
+                usage,
+                generation: None,
+                ..
+            } => register.may_open_newest(keys, &KeyRole::Mac(*usage)),
+            Request::Mac {
+                usage,
+                generation: Some(generation),
+                ..
+            } => register.may_open(&KeyRole::Mac(*usage), *generation),
             Request::SignCheckpoint(_) => register.may_make(keys, &KeyRole::AuditCheckpoint),
             Request::PgpSign(_) => register.may_make(keys, &KeyRole::PgpSign),
             Request::TlsSign { zone, .. } => register.may_make(keys, &KeyRole::Tls(*zone)),
@@ -208,7 +217,11 @@ impl<K: KeyStore> Server<K> {
             }
             Request::UnwrapKey(wrapped) => Answer::ContentKey(keys.unwrap_key(&wrapped)?),
             Request::RewrapKey { wrapped, to } => Answer::Wrapped(keys.rewrap_key(&wrapped, &to)?),
-            Request::Mac { usage, data } => {
+            Request::Mac {
+                usage,
+                generation,
+                data,
+            } => {
                 if data.len() > MAX_MAC_DATA {
                     return Err(KeyError::new(
                         KeyErrorKind::Data,
@@ -216,7 +229,10 @@ impl<K: KeyStore> Server<K> {
                         "too much data",
                     ));
                 }
-                Answer::Mac(keys.mac(usage, &data)?)
+                Answer::Mac(match generation {
+                    None => keys.mac(usage, &data)?,
+                    Some(generation) => keys.mac_of(usage, generation, &data)?,
+                })
             }
             Request::Random(count) => {
                 if usize::from(count) > MAX_RANDOM {

@@ -56,6 +56,7 @@ fn table() -> Vec<(Request, BTreeSet<Client>)> {
         (
             Request::Mac {
                 usage: MacUse::Index,
+                generation: None,
                 data: vec![1],
             },
             vec![Core],
@@ -63,6 +64,7 @@ fn table() -> Vec<(Request, BTreeSet<Client>)> {
         (
             Request::Mac {
                 usage: MacUse::Row,
+                generation: Some(1),
                 data: vec![1],
             },
             vec![Core],

@@ -18,6 +18,12 @@ impl Macs for Token {
         self.pool
             .run(WHAT, |call| self.mac_with(call, &role, generation, data))
     }
+
+    fn mac_of(&self, usage: MacUse, generation: u32, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        let role = KeyRole::Mac(usage);
+        self.pool
+            .run(WHAT, |call| self.mac_with(call, &role, generation, data))
+    }
 }
 
 impl Token {

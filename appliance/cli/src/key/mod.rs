@@ -88,7 +88,7 @@ enum Command {
     Generate(Next),
     /// Proposes that a generation be used from now on.
     Activate(One),
-    /// Proposes the next generation of a KEK, used at once.
+    /// Proposes the next generation of a KEK or of a digest key, used at once.
     ///
     /// What is under the old one is still opened, and is rewrapped when it is
     /// opened and in the background. --progress shows how far that is.

@@ -32,9 +32,12 @@ pub fn forget(gateway: &Gateway) -> Result<(), StageError> {
 #[derive(Debug)]
 pub(crate) struct Request {
     participant: ParticipantId,
-    /// Keys with their lifetimes and with what a reuse for something else is called.
+    /// Keys with their lifetimes and with what a reuse for something else is
+    /// called; after a rotation of the index key each under every generation, so
+    /// that no two requests miss each other.
     keys: Vec<([u8; 32], Duration, RefusalKind)>,
-    digest: [u8; 32],
+    /// What was asked, under the newest generation first.
+    digests: Vec<[u8; 32]>,
 }
 
 impl Request {
@@ -47,18 +50,26 @@ impl Request {
         let who = sender.id.as_str().as_bytes();
         let mut keys = Vec::new();
         if let Some(key) = &inbound.idempotency_key {
-            let digest = gateway
+            let digests = gateway
                 .index_key
-                .digest(&[b"idempotency-key", who, key.as_bytes()]);
-            keys.push((digest, KEY_LIFETIME, RefusalKind::KeyReused));
+                .digests(&[b"idempotency-key", who, key.as_bytes()]);
+            keys.extend(
+                digests
+                    .into_iter()
+                    .map(|digest| (digest, KEY_LIFETIME, RefusalKind::KeyReused)),
+            );
         }
         if let Some(id) = &submission.external_id {
             let channel = inbound.peer.channel.name().as_bytes();
-            let digest =
+            let digests =
                 gateway
                     .index_key
-                    .digest(&[b"external-id", channel, who, id.expose().as_bytes()]);
-            keys.push((digest, ID_LIFETIME, RefusalKind::Replayed));
+                    .digests(&[b"external-id", channel, who, id.expose().as_bytes()]);
+            keys.extend(
+                digests
+                    .into_iter()
+                    .map(|digest| (digest, ID_LIFETIME, RefusalKind::Replayed)),
+            );
         }
         // What was asked, apart from how it was encrypted and signed on the way.
         let meaning = Submission {
@@ -69,7 +80,7 @@ impl Request {
         Self {
             participant: sender.id.clone(),
             keys,
-            digest: gateway.index_key.digest(&[b"request", who, &bytes]),
+            digests: gateway.index_key.digests(&[b"request", who, &bytes]),
         }
     }
 
@@ -86,7 +97,7 @@ impl Request {
             if row.expires_at < now {
                 continue;
             }
-            if row.request != self.digest {
+            if !self.digests.contains(&row.request) {
                 let words = match reused {
                     RefusalKind::KeyReused => "this idempotency key was used for another request",
                     _ => {
@@ -106,7 +117,7 @@ impl Request {
             Write::InsertIdempotency(Box::new(IdempotencyRow {
                 participant: self.participant.clone(),
                 key: *key,
-                request: self.digest,
+                request: self.digests.first().copied().unwrap_or_default(),
                 message,
                 expires_at: now.after(*lifetime),
             }))

@@ -110,10 +110,10 @@ pub(crate) fn find(
     {
         candidates.push(delivery.message);
     }
-    candidates.extend(gateway.ledger.find_indexed(
-        IndexKind::Reference,
-        &reference_digest(gateway, &who.id, name),
-    )?);
+    let fields: [&[u8]; 3] = [b"reference", who.id.as_str().as_bytes(), name.as_bytes()];
+    for digest in gateway.index_key.digests(&fields) {
+        candidates.extend(gateway.ledger.find_indexed(IndexKind::Reference, &digest)?);
+    }
     for id in candidates {
         if let Some(row) = gateway.ledger.message(&id)?
             && had(gateway, who, &row)?

@@ -1,6 +1,6 @@
 //! What is sealed is opened, at every size, and only with what it takes.
 
-use chancery_hsm_api::{ContentKeys as _, KekId, KeyErrorKind};
+use chancery_hsm_api::{ContentKeys as _, KekId, KeyError, KeyErrorKind, MacUse};
 use chancery_label::{Label, Level};
 use sha2::{Digest as _, Sha256};
 
@@ -285,4 +285,46 @@ fn index_digests_keep_kinds_apart() {
         digest,
         IndexKey::new([2; 32]).digest(&[b"reference", b"cert-eu", b"2026/17"])
     );
+}
+
+/// A token with so many generations of each digest key.
+struct Turned;
+
+impl chancery_hsm_api::Macs for Turned {
+    fn mac(&self, usage: MacUse, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        self.mac_of(usage, 1, data)
+    }
+
+    fn mac_of(&self, usage: MacUse, generation: u32, _: &[u8]) -> Result<[u8; 32], KeyError> {
+        let side = if usage == MacUse::Row { 100 } else { 200 };
+        Ok([side + u8::try_from(generation).unwrap(); 32])
+    }
+}
+
+#[test]
+fn after_a_rotation_old_digests_are_found_and_new_ones_are_under_the_new_key() {
+    let row = RowKey::derive(&Turned, &[1]).unwrap();
+    let old = row.mac("message", b"id", 1, b"row");
+    assert!(!row.renew(&Turned, &[1]).unwrap(), "nothing changed");
+    assert!(row.renew(&Turned, &[2, 1]).unwrap());
+    let new = row.mac("message", b"id", 1, b"row");
+    assert_ne!(old, new);
+    for mac in [old, new] {
+        assert_eq!(row.verify("message", b"id", 1, b"row", &mac), Ok(()));
+        assert!(row.verify("message", b"id", 2, b"row", &mac).is_err());
+    }
+    // One whose time is over opens nothing any more.
+    row.renew(&Turned, &[2]).unwrap();
+    assert!(row.verify("message", b"id", 1, b"row", &old).is_err());
+    row.renew(&Turned, &[]).unwrap_err();
+    assert_eq!(row.verify("message", b"id", 1, b"row", &new), Ok(()));
+
+    let index = IndexKey::derive(&Turned, &[1]).unwrap();
+    let old = index.digest(&[b"reference"]);
+    index.renew(&Turned, &[2, 1]).unwrap();
+    assert_eq!(
+        index.digests(&[b"reference"]),
+        [index.digest(&[b"reference"]), old]
+    );
+    assert_ne!(index.digest(&[b"reference"]), old);
 }

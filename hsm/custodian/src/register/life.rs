@@ -144,6 +144,15 @@ impl Register {
             }
             KeyState::PreActive | KeyState::Deactivated | KeyState::Ended => {}
         }
+        if matches!(role, KeyRole::Mac(_)) && was_active {
+            return refuse(
+                what,
+                format!(
+                    "rows and indexes stand under generation {generation} of {role} for good: \
+                     they would be lost"
+                ),
+            );
+        }
         if matches!(role, KeyRole::Kek(_)) && was_active && !card.closed {
             let left = card.blobs.map_or_else(
                 || "core has not counted yet".to_owned(),

@@ -191,7 +191,13 @@ impl ContentKeys for SoftKeys {
 
 impl Macs for SoftKeys {
     fn mac(&self, usage: MacUse, data: &[u8]) -> Result<[u8; 32], KeyError> {
-        Ok(hmac(KeyRole::Mac(usage).to_string().as_bytes(), data))
+        self.mac_of(usage, self.chosen(&KeyRole::Mac(usage)), data)
+    }
+
+    fn mac_of(&self, usage: MacUse, generation: u32, data: &[u8]) -> Result<[u8; 32], KeyError> {
+        let role = KeyRole::Mac(usage);
+        self.need(&role, generation)?;
+        Ok(hmac(format!("{role}#{generation}").as_bytes(), data))
     }
 }
 
