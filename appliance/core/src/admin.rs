@@ -178,6 +178,7 @@ fn carry_out(app: &App, order: &Order) -> Result<Vec<Vec<u8>>, StageError> {
                 .map_err(|_| Refusal::new(RefusalKind::NotFound, "there is no such MoU"))?;
             lines(rulebook::report(gateway, only.as_ref())?)
         }
+        Request::PolicySets { hash } => lines(rulebook::past_sets(gateway, hash.as_deref())?),
         Request::Claim { case } => lines([claim::claim(gateway, &officer, &case_id(case)?)?]),
         Request::Unclaim { case } => lines([claim::unclaim(gateway, &officer, &case_id(case)?)?]),
         Request::Decisions {

@@ -136,6 +136,11 @@ pub enum Request {
         /// What is signed: the digest of message, recipient, answer and reference, hexadecimal.
         digest: String,
     },
+    /// The policy sets that ever decided.
+    PolicySets {
+        /// Of this hash (or beginning of one) alone, with its text.
+        hash: Option<String>,
+    },
     /// Past decisions, to run them again under proposed rules.
     Decisions {
         /// Only those from then on, microseconds UTC.
@@ -217,6 +222,7 @@ impl Request {
             Self::MouReport { .. } => "audit.mou",
             Self::ConsentPaper { .. } => chancery_policy::consent::RECORD,
             Self::Decisions { .. } => "policy.replay",
+            Self::PolicySets { .. } => "policy.sets",
         }
     }
 

@@ -255,6 +255,19 @@ fn a_rule_is_replayed_proved_signed_by_two_and_decides() {
     assert_eq!(send(&node, "europol-ec3", "cert-eu", "TLP:RED").1, "review");
     assert_eq!(send(&node, "cert-eu", "csirt-alpha", "TLP:RED").1, "permit");
 
+    // Both sets that ever decided are there by their hashes, to be run again.
+    let sets = node.officer("elena", &["policy", "sets"]);
+    assert_eq!(sets.len(), 2, "{sets:?}");
+    assert_eq!(sets[0]["policy"], evidence["running"]);
+    assert_eq!(sets[1]["policy"], evidence["policy"]);
+    let again = node.path("again").display().to_string();
+    let hash = sets[1]["policy"].as_str().unwrap();
+    node.officer("elena", &["policy", "sets", &hash[..12], "--out", &again]);
+    let test = chancery(&["policy", "test", "--policies", &again], "");
+    assert!(test.status.success(), "{}", told(&test));
+    let same = chancery(&["policy", "diff", &folder, &again], "");
+    assert!(same.status.success(), "{}", told(&same));
+
     // It outlives a restart, and the log tells how it came.
     node.stop();
     node.start();

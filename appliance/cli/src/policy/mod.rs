@@ -71,6 +71,18 @@ enum Command {
     /// is proved. Another security officer reads set and evidence (`show`) and
     /// signs exactly them (`approve`); then the set decides, on all processes.
     Propose(propose::Args),
+    /// Lists the policy sets that ever decided on a node, by the hash that decisions
+    /// record; with a hash writes that set into a folder, to run it again.
+    Sets {
+        #[command(flatten)]
+        desk: Desk,
+        /// The hash, or its beginning.
+        #[arg(requires = "out")]
+        hash: Option<String>,
+        /// The new folder for its rules, and its cases where it has evidence.
+        #[arg(long, value_name = "DIR", requires = "hash")]
+        out: Option<PathBuf>,
+    },
     /// Lists the proposals that wait for another security officer.
     Proposals {
         #[command(flatten)]
@@ -114,6 +126,10 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         Command::Replay(it) => replay::command(it, folder, json),
         Command::Prove(it) => prove::command(it, &texts(folder)?, json),
         Command::Propose(it) => propose::command(it, folder, json),
+        Command::Sets { desk, hash, out } => {
+            let officer = desk.open()?;
+            run::runtime()?.block_on(show::sets(&officer, hash.as_deref(), out.as_deref(), json))
+        }
         Command::Proposals { desk } => {
             let officer = desk.open()?;
             run::runtime()?.block_on(ruling::proposals(&officer, json))

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chancery_pipeline::officers::Request;
 use chancery_pipeline::rows::DocumentKind;
 use chancery_policy::PolicyTexts;
 use chancery_policy::engine::Engine;
@@ -11,7 +12,7 @@ use chancery_policy::evidence::{Against, Evidence};
 use serde_json::Value;
 
 use crate::failure::{Failure, failed};
-use crate::officers::{Officer, text};
+use crate::officers::{Officer, text, values};
 use crate::{files, out, ruling};
 
 /// Name and text of a set's files.
@@ -35,14 +36,68 @@ pub(super) async fn command(
         ruling::card(&found)?;
         shown(officer, &found).await?;
     }
-    let Some(folder) = folder else {
-        return Ok(());
+    match folder {
+        Some(folder) => write(folder, &found),
+        None => Ok(()),
+    }
+}
+
+/// The policy sets that ever decided; of one hash, the set into a folder.
+pub(super) async fn sets(
+    officer: &Officer,
+    hash: Option<&str>,
+    folder: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
+    let request = Request::PolicySets {
+        hash: hash.map(str::to_owned),
     };
+    let all = values(&officer.order(request).await?)?;
+    if let (Some(hash), Some(folder)) = (hash, folder) {
+        // The same set may have decided more than once: its text is one.
+        let found = all
+            .last()
+            .filter(|last| {
+                all.iter()
+                    .all(|one| text(one, "policy") == text(last, "policy"))
+            })
+            .ok_or_else(|| Failure::new(format!("{hash} is the beginning of no one policy set")))?;
+        let set = PolicyTexts::new(files_of(found)?);
+        if hex::encode(set.hash()) != text(found, "policy") {
+            return Err(Failure::new("what the node gave has another hash"));
+        }
+        write(folder, found)?;
+    }
+    for one in &all {
+        if json {
+            out::json(one)?;
+            continue;
+        }
+        let officers: Vec<&str> = one
+            .get("approvals")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        out::line(format_args!(
+            "{}  from {}  {}  {}",
+            text(one, "policy"),
+            text(one, "from"),
+            officers.join(", "),
+            out::safe(text(one, "why"))
+        ))?;
+    }
+    Ok(())
+}
+
+/// A set's rules, and the cases of its evidence, into a new folder.
+fn write(folder: &Path, found: &Value) -> Result<(), Failure> {
     std::fs::create_dir(folder).map_err(failed(format!("{} cannot be made", folder.display())))?;
-    let cases = evidence(&found)?
+    let cases = evidence(found)?
         .map(|one| one.cases.files)
         .unwrap_or_default();
-    for (name, content) in files_of(&found)?.iter().chain(&cases) {
+    for (name, content) in files_of(found)?.iter().chain(&cases) {
         if name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Failure::new(
                 "a file of the proposal has a path as its name",

@@ -9,6 +9,7 @@ mod complete;
 mod enact;
 mod keeper;
 mod offer;
+mod past;
 mod proposals;
 mod suspend;
 
@@ -31,6 +32,7 @@ use crate::rows::DocumentKind;
 pub use change::Change;
 pub use keeper::{Candidate, Keeper, NotTaken, changed};
 pub use offer::{Agreement, Counts, Flow, report};
+pub use past::{PastSet, past_sets};
 pub use proposals::{Proposal, ProposalState, approve, open as open_proposals, propose};
 pub use suspend::{Stopped, Subject, Suspended, suspend};
 
