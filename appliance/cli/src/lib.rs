@@ -18,6 +18,7 @@ mod mou;
 mod officer;
 mod officers;
 mod out;
+mod own_key;
 mod participant;
 mod policy;
 mod rest;

@@ -10,13 +10,11 @@ use chancery_message::{Clock as _, OfficerId};
 use chancery_pipeline::officers::{Answer, LONG, LONG_ORDER, Order, Request};
 use chancery_policy::approval::{Record, Vote};
 use chancery_settings::Settings;
-use p256::ecdsa::SigningKey;
-use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
 use crate::failure::{Failure, failed};
-use crate::files;
+use crate::own_key::OfficerKey;
 
 /// How long an order is good for.
 const GOOD_FOR: std::time::Duration = std::time::Duration::from_secs(300);
@@ -35,8 +33,10 @@ pub(crate) struct Desk {
     /// Your id as an officer.
     #[arg(long, value_name = "ID", global = true)]
     pub(crate) officer: Option<OfficerId>,
-    /// Your private key: PKCS#8 in PEM, encrypted or not.
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Your private key: a file (PKCS#8 in PEM, encrypted or not), or a key in
+    /// your own token: pkcs11:token=LABEL;object=KEY?module-path=/PATH.so, with
+    /// &pin-source=file:/PATH where the PIN is not to be asked for.
+    #[arg(long, value_name = "FILE|URI", global = true)]
     pub(crate) key: Option<PathBuf>,
     /// The file with the key's passphrase.
     #[arg(long, value_name = "FILE", global = true)]
@@ -48,7 +48,7 @@ pub(crate) struct Officer {
     node: String,
     socket: PathBuf,
     id: OfficerId,
-    key: SigningKey,
+    key: OfficerKey,
 }
 
 impl Desk {
@@ -63,20 +63,8 @@ impl Desk {
         let file = self
             .key
             .as_deref()
-            .ok_or_else(|| Failure::usage("--key FILE: the officer's private key"))?;
-        let pem = zeroize::Zeroizing::new(files::text(file, 1 << 16)?);
-        let key = if pem.contains("ENCRYPTED PRIVATE KEY") {
-            let passphrase = self
-                .passphrase_file
-                .as_deref()
-                .ok_or_else(|| Failure::usage("--passphrase-file FILE: the key is encrypted"))?;
-            let passphrase = zeroize::Zeroizing::new(files::text(passphrase, 1 << 12)?);
-            SigningKey::from_pkcs8_encrypted_pem(&pem, passphrase.trim_end_matches(['\r', '\n']))
-                .map_err(|_| Failure::new("the key cannot be opened: is the passphrase right?"))?
-        } else {
-            SigningKey::from_pkcs8_pem(&pem)
-                .map_err(|_| Failure::new("the key is no P-256 private key in PKCS#8 PEM"))?
-        };
+            .ok_or_else(|| Failure::usage("--key FILE or pkcs11:…: the officer's private key"))?;
+        let key = OfficerKey::open(file, self.passphrase_file.as_deref())?;
         Ok(Officer {
             node: settings.node.name,
             socket: settings.node.run.join("admin.sock"),

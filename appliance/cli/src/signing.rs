@@ -17,6 +17,7 @@ use p256::ecdsa::SigningKey;
 use p256::pkcs8::DecodePrivateKey as _;
 
 use crate::failure::{Failure, failed};
+use crate::own_key::OfficerKey;
 use crate::{files, policy};
 
 /// Largest document.
@@ -27,7 +28,7 @@ const GOOD_FOR: std::time::Duration = std::time::Duration::from_secs(24 * 3600 -
 /// Who signs.
 pub(crate) struct Signer {
     pub(crate) id: OfficerId,
-    pub(crate) key: SigningKey,
+    pub(crate) key: OfficerKey,
 }
 
 /// A file of rules, and where its signatures stand.
@@ -159,7 +160,7 @@ pub(crate) fn here(config: &Path) -> Result<bool, Failure> {
                 .map_err(|_| Failure::new("an officer's key cannot be opened"))?;
         signers.push(Signer {
             id: officer.id.clone(),
-            key,
+            key: OfficerKey::File(key),
         });
     }
     if signers.len() < QUORUM {

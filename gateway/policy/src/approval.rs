@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use chancery_hsm_api::approval as form;
 use chancery_message::{OfficerId, Timestamp};
+use p256::ecdsa::Signature;
 use p256::ecdsa::signature::{Signer, Verifier};
-use p256::ecdsa::{Signature, SigningKey};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Officer, Role, View};
@@ -134,7 +134,11 @@ impl Record {
     ///
     /// # Errors
     /// As [`Record::to_bytes`].
-    pub fn sign(self, officer: OfficerId, key: &SigningKey) -> Result<Signed, ApprovalError> {
+    pub fn sign(
+        self,
+        officer: OfficerId,
+        key: &impl Signer<Signature>,
+    ) -> Result<Signed, ApprovalError> {
         let signature: Signature = key
             .try_sign(&self.to_bytes()?)
             .map_err(|_| ApprovalError::Unwritable)?;

@@ -6,8 +6,8 @@
 //! white space. What is signed names the node, the operation and the digest of
 //! exactly what is approved, so that no signature fits anything else.
 
-use p256::ecdsa::signature::{Signer as _, Verifier as _};
-use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p256::ecdsa::signature::{Signer, Verifier as _};
+use p256::ecdsa::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -86,11 +86,11 @@ impl Record {
         serde_json::to_vec(self).map_err(|_| Unwritable)
     }
 
-    /// Signs.
+    /// Signs, with a key in memory or one in its owner's token.
     ///
     /// # Errors
-    /// [`Unwritable`].
-    pub fn sign(self, officer: &str, key: &SigningKey) -> Result<Signed, Unwritable> {
+    /// [`Unwritable`], also where the key does not sign.
+    pub fn sign(self, officer: &str, key: &impl Signer<Signature>) -> Result<Signed, Unwritable> {
         let signature: Signature = key.try_sign(&self.to_bytes()?).map_err(|_| Unwritable)?;
         let proof = Proof::Es256 {
             officer: officer.to_owned(),

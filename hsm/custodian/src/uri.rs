@@ -11,6 +11,8 @@ pub struct TokenUri {
     pub token: Option<String>,
     /// Its serial number.
     pub serial: Option<String>,
+    /// One key in it, by its label: for people's own keys.
+    pub object: Option<String>,
     /// The module.
     pub module: Option<PathBuf>,
     /// Where its PIN is.
@@ -39,6 +41,7 @@ impl TokenUri {
             match name {
                 "token" => once(&mut uri.token, name, value)?,
                 "serial" => once(&mut uri.serial, name, value)?,
+                "object" => once(&mut uri.object, name, value)?,
                 "slot-id" => {
                     return Err(wrong(
                         "slot numbers move: name the token by `token` and `serial`",
@@ -75,6 +78,9 @@ impl CustodianSettings {
             return Ok(());
         };
         let uri = TokenUri::parse(text)?;
+        if uri.object.is_some() {
+            return Err(unused("object"));
+        }
         let token = &mut self.token;
         if let Some(label) = uri.token {
             if !token.label.is_empty() && token.label != label {
@@ -213,7 +219,7 @@ mod tests {
             ("pkcs11:token=%ff", "escape"),
             ("pkcs11:token=a b", "escape"),
             ("pkcs11:slot-id=1", "slot numbers move"),
-            ("pkcs11:object=key", "`object` is not used"),
+            ("pkcs11:id=%01", "`id` is not used"),
             ("pkcs11:token=a?pin-value=hunter2-hunter2", "pin-value"),
             ("pkcs11:?pin-source=|cat%20/run/pin", "no command"),
             ("pkcs11:?pin-source=file:pin", "pin-source"),
@@ -240,6 +246,8 @@ mod tests {
         let whole = "pkcs11:token=n;serial=7?module-path=/m.so&pin-source=file:/p";
         let settings = read(whole, "", "").unwrap();
         assert_eq!(settings.token.label, "n");
+        // One key alone is a person's, never the node's token.
+        assert!(read("pkcs11:token=n;object=k", "", "").is_err());
         assert_eq!(settings.token.serial.as_deref(), Some("7"));
         assert_eq!(settings.token.module, PathBuf::from("/m.so"));
         assert_eq!(settings.pin, PinSource::File("/p".into()));

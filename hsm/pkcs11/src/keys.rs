@@ -340,7 +340,7 @@ fn must_be_logged_in(session: &Session) -> Result<(), Fault> {
 
 /// The point itself: some tokens give it as it is, others as an OCTET STRING
 /// in DER, as PKCS#11 2.40 says.
-fn raw_point(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn raw_point(bytes: &[u8]) -> Option<&[u8]> {
     let point = match bytes.strip_prefix(&[0x04, 0x41]) {
         Some(inner) if inner.len() == 65 => inner,
         _ => bytes,

@@ -17,6 +17,7 @@ mod mechanism;
 mod module;
 mod names;
 mod pairs;
+mod personal;
 mod pin;
 mod pool;
 mod provision;
@@ -29,6 +30,7 @@ mod wrap;
 
 pub use config::{Quirks, TokenConfig};
 pub use module::{Module, TokenIdentity};
+pub use personal::PersonalKey;
 pub use pin::{Pin, PinError};
 pub use token::Token;
 pub use tries::{MAX_UNFINISHED, MAX_WRONG, Tries};

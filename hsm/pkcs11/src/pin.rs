@@ -112,6 +112,35 @@ impl Pin {
     /// # Errors
     /// [`PinError`].
     pub fn from_file(path: &Path) -> Result<Self, PinError> {
+        Self::from_private_file(path, Self::new)
+    }
+
+    /// The PIN of a person's own token, as he or she types it: cards take four
+    /// digits and more, and lock after a few wrong ones.
+    ///
+    /// # Errors
+    /// [`PinError::Unfit`].
+    pub fn of_a_person(text: &str) -> Result<Self, PinError> {
+        if !(4..=MAX_LENGTH).contains(&text.len()) || text.chars().any(char::is_control) {
+            return Err(PinError::Unfit(
+                "a PIN has 4 to 128 characters, all of which can be typed",
+            ));
+        }
+        Ok(Self(Arc::new(Kept::new(text))))
+    }
+
+    /// The same from a file, as [`Pin::from_file`] reads it.
+    ///
+    /// # Errors
+    /// [`PinError`].
+    pub fn of_a_person_from_file(path: &Path) -> Result<Self, PinError> {
+        Self::from_private_file(path, Self::of_a_person)
+    }
+
+    fn from_private_file(
+        path: &Path,
+        take: fn(&str) -> Result<Self, PinError>,
+    ) -> Result<Self, PinError> {
         let file = open(path)?;
         let meta = metadata(&file, path)?;
         let exposed = |what| PinError::Exposed {
@@ -130,7 +159,7 @@ impl Pin {
         if meta.nlink() != 1 {
             return Err(exposed("has a second name (hard link)"));
         }
-        Self::from_open(file, path)
+        Self::from_open(file, path, take)
     }
 
     /// Reads the PIN from a systemd credential (`LoadCredential=`,
@@ -161,10 +190,14 @@ impl Pin {
                 what: "is open to others",
             });
         }
-        Self::from_open(file, &path)
+        Self::from_open(file, &path, Self::new)
     }
 
-    fn from_open(file: File, path: &Path) -> Result<Self, PinError> {
+    fn from_open(
+        file: File,
+        path: &Path,
+        take: fn(&str) -> Result<Self, PinError>,
+    ) -> Result<Self, PinError> {
         // One byte more than is taken, so that too long a file shows.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 3));
         file.take(MAX_LENGTH as u64 + 3)
@@ -175,7 +208,7 @@ impl Pin {
             })?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| PinError::Unfit("the PIN file is not text in UTF-8"))?;
-        Self::new(
+        take(
             text.strip_suffix("\r\n")
                 .or_else(|| text.strip_suffix('\n'))
                 .unwrap_or(text),

@@ -9,7 +9,7 @@ use cryptoki::session::Session;
 use crate::Quirks;
 
 /// P-256 as an object identifier in DER (1.2.840.10045.3.1.7).
-const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+pub(crate) const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
 /// The one thing that a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

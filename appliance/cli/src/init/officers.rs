@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, failed};
 use crate::files;
+use crate::own_key::OfficerKey;
 use crate::signing::Signer;
 
 /// The operating system's randomness, for libraries that want a generator.
@@ -73,7 +74,7 @@ pub(crate) fn make_keys(
                 if officer.roles.contains(&Role::Security) && signers.len() < QUORUM {
                     signers.push(Signer {
                         id: officer.id.clone(),
-                        key,
+                        key: OfficerKey::File(key),
                     });
                 }
                 made.entry(name).or_insert(public).clone()

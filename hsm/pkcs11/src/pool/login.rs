@@ -111,7 +111,7 @@ pub(super) fn refused_before() -> KeyError {
 }
 
 /// What a token says of its PIN, where it says it at all.
-pub(super) fn check_flags(info: &TokenInfo) -> Result<(), KeyError> {
+pub(crate) fn check_flags(info: &TokenInfo) -> Result<(), KeyError> {
     let wrong = if !info.user_pin_initialized() {
         "the token has no user PIN yet: provision it first"
     } else if info.user_pin_locked() {

@@ -18,7 +18,6 @@ use cryptoki::mechanism::MechanismType;
 use cryptoki::session::Session;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 
-use self::login::check_flags;
 use crate::fault::{name, told};
 use crate::module::{TokenIdentity, identity};
 use crate::{Module, Pin, TokenConfig, Tries};
@@ -27,7 +26,7 @@ use crate::{Module, Pin, TokenConfig, Tries};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) use call::Call;
-pub(crate) use login::is_user;
+pub(crate) use login::{check_flags, is_user};
 
 pub(crate) struct Pool {
     module: Module,
