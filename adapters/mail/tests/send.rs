@@ -19,7 +19,7 @@ use bytes::Bytes;
 use chancery_mail::wire::send::{Relay, RelayError, Sender, Timeouts};
 use chancery_mail::wire::{Connection, Door, Limits, Protocol, Settings, serve_connection};
 use chancery_message::TransportEvidence;
-use chancery_pipeline::protocol::{MailSent, SendMail};
+use chancery_pipeline::protocol::{MailSent, RelaySession, SendMail};
 use support::gate::Memory;
 use support::tls::{Pki, Tls, pki};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
@@ -49,6 +49,10 @@ fn head() -> SendMail {
         from: "gateway@gateway.example".to_owned(),
         to: "liaison@relay.example".to_owned(),
         deadline_ms: 30_000,
+        session: RelaySession {
+            groups: vec!["X25519MLKEM768".to_owned()],
+            tls13: true,
+        },
     }
 }
 
@@ -329,6 +333,98 @@ async fn what_the_relay_holds_is_told_truly() {
                     "{reason}"
                 );
             }
+        }
+    }
+}
+
+/// A server that agrees on this group alone, by this version.
+fn only(pki: &Pki, group: &'static dyn rustls::crypto::SupportedKxGroup, tls13: bool) -> Pki {
+    let mut config = rustls::ServerConfig::clone(&pki.server);
+    let provider = rustls::crypto::CryptoProvider {
+        kx_groups: vec![group],
+        ..rustls::crypto::aws_lc_rs::default_provider()
+    };
+    let versions: &[&rustls::SupportedProtocolVersion] = if tls13 {
+        &[&rustls::version::TLS13]
+    } else {
+        &[&rustls::version::TLS12]
+    };
+    let resolver = Arc::clone(&config.cert_resolver);
+    config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    Pki {
+        ca_pem: pki.ca_pem.clone(),
+        server: Arc::new(config),
+    }
+}
+
+#[tokio::test]
+async fn mail_goes_only_over_a_session_that_its_level_allows() {
+    use rustls::crypto::aws_lc_rs::kx_group;
+    let pki = pki("relay.example");
+    let wants = |groups: &[&str], tls13| SendMail {
+        session: RelaySession {
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            tls13,
+        },
+        ..head()
+    };
+    let hybrid = wants(&["X25519MLKEM768"], true);
+    let classical = wants(&["X25519MLKEM768", "X25519", "secp256r1"], true);
+    let old = wants(&["X25519MLKEM768", "X25519", "secp256r1"], false);
+    let nothing = wants(&[], false);
+    let mail = Bytes::from_static(b"Subject: x\r\n\r\nx\r\n");
+    for (group, tls13, allowed, barred) in [
+        (
+            kx_group::X25519,
+            true,
+            vec![&classical, &old],
+            vec![&hybrid, &nothing],
+        ),
+        (kx_group::SECP256R1, true, vec![&classical], vec![&hybrid]),
+        (
+            kx_group::SECP256R1,
+            false,
+            vec![&old],
+            vec![&classical, &hybrid],
+        ),
+        (
+            kx_group::X25519MLKEM768,
+            true,
+            vec![&hybrid, &classical, &old],
+            vec![&nothing],
+        ),
+    ] {
+        let server = only(&pki, group, tls13);
+        let (port, gate) = listener(&server).await;
+        let sender = Sender::new(relay(port, pki.ca_pem.clone())).unwrap();
+        for head in &barred {
+            let sent = sender.send(head, mail.clone()).await;
+            let MailSent::Permanent { reason } = &sent else {
+                panic!("{group:?} {tls13}: {sent:?}")
+            };
+            assert!(
+                reason.contains("message's level"),
+                "{group:?} {tls13}: {reason}"
+            );
+        }
+        assert!(gate.bodies().is_empty(), "not an octet");
+        for head in &allowed {
+            let sent = sender.send(head, mail.clone()).await;
+            assert!(
+                matches!(sent, MailSent::Accepted { .. }),
+                "{group:?} {tls13}: {sent:?}"
+            );
+        }
+        // A connection that was kept is looked at as well.
+        for head in &barred {
+            assert!(matches!(
+                sender.send(head, mail.clone()).await,
+                MailSent::Permanent { .. }
+            ));
         }
     }
 }

@@ -92,7 +92,34 @@ pub(crate) fn evidence(certificate: &CertificateDer<'_>) -> Option<CertificateEv
         fingerprint: Sha256::digest(certificate.as_ref()).into(),
         spki: Sha256::digest(parsed.tbs_certificate.subject_pki.raw).into(),
         not_after: timestamp(&parsed.validity().not_after),
+        key: key_name(&parsed),
     })
+}
+
+/// The signature that a certificate's key makes in TLS 1.3, of RSA with the
+/// size of the key rounded down to the next that is commonly named.
+fn key_name(certificate: &X509Certificate<'_>) -> String {
+    let key = certificate.public_key();
+    if key.algorithm.algorithm == oid::OID_SIG_ED25519 {
+        return "ed25519".to_owned();
+    }
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => match rsa.key_size() {
+            4096.. => "rsa_pss-4096".to_owned(),
+            // 3072 bits, and the 3000 of BSI TR-02102-1.
+            3000.. => "rsa_pss-3072".to_owned(),
+            2048.. => "rsa_pss-2048".to_owned(),
+            bits => format!("rsa_pss-{bits}"),
+        },
+        Ok(PublicKey::EC(point)) => match point.key_size() {
+            256 => "ecdsa_secp256r1_sha256".to_owned(),
+            384 => "ecdsa_secp384r1_sha384".to_owned(),
+            // The size of a point of P-521, as x509-parser counts it.
+            521 | 528 => "ecdsa_secp521r1_sha512".to_owned(),
+            bits => format!("ecdsa-{bits}"),
+        },
+        _ => "unknown".to_owned(),
+    }
 }
 
 /// Refuses what is too weak, whatever its issuer says (BSI TR-02102-2

@@ -20,6 +20,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
         ],
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,
+            aws_lc_rs::kx_group::SECP256R1MLKEM768,
             aws_lc_rs::kx_group::X25519,
             aws_lc_rs::kx_group::SECP256R1,
             aws_lc_rs::kx_group::SECP384R1,

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_policy::PolicyTexts;
 use chancery_policy::directory::Directory;
 use chancery_policy::engine::Engine;
 use chancery_policy::mou::Register;
@@ -61,10 +60,10 @@ pub(crate) fn findings(config: &Path) -> Result<Vec<Finding>, Failure> {
                 .map(|problem| Finding::wrong(problem.file, problem.what)),
         );
     }
-    match policy::folder_of(&rules.policies, ".cedar") {
+    match policy::set_of(&rules.policies) {
         Err(failure) => found.push(Finding::wrong("rules.policies", failure.to_string())),
         Ok(texts) => {
-            if let Err(error) = Engine::load(&PolicyTexts::new(texts)) {
+            if let Err(error) = Engine::load(&texts) {
                 let problems = error.problems().iter().map(|problem| {
                     let at = match problem.line {
                         Some(line) => format!("{}:{line}", problem.file),

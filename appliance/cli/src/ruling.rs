@@ -7,6 +7,7 @@ use chancery_message::Timestamp;
 use chancery_pipeline::officers::{Request, change};
 use chancery_pipeline::rows::DocumentKind;
 use chancery_pipeline::rulebook::{self, Change, RuleText, Subject};
+use chancery_policy::PolicyTexts;
 use chancery_policy::approval::Vote;
 use chancery_policy::directory::Directory;
 use chancery_settings::Settings;
@@ -226,7 +227,8 @@ fn keep(desk: &Desk, rule: &RuleText) -> Result<(), Failure> {
             for entry in std::fs::read_dir(&rules.policies).map_err(failed("the policies"))? {
                 let path = entry.map_err(failed("the policies"))?.path();
                 let name = path.file_name().and_then(|name| name.to_str());
-                if name.is_some_and(|name| name.ends_with(".cedar") && !texts.contains_key(name)) {
+                if name.is_some_and(|name| PolicyTexts::is_part(name) && !texts.contains_key(name))
+                {
                     std::fs::remove_file(&path).map_err(failed("an old policy"))?;
                 }
             }

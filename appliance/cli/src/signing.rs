@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use chancery_machine::SystemClock;
 use chancery_message::{Clock as _, OfficerId};
 use chancery_pipeline::rulebook::RuleText;
-use chancery_policy::PolicyTexts;
 use chancery_policy::approval::{Record, Signed, Vote};
 use chancery_policy::directory::{Directory, Role};
 use chancery_policy::widening::QUORUM;
@@ -55,10 +54,7 @@ pub(crate) fn ruled(settings: &Settings) -> Result<Vec<Ruled>, Failure> {
             signatures: beside(&rules.officers),
         },
         Ruled {
-            rule: RuleText::policies(&PolicyTexts::new(policy::folder_of(
-                &rules.policies,
-                ".cedar",
-            )?)),
+            rule: RuleText::policies(&policy::set_of(&rules.policies)?),
             signatures: beside(&rules.policies),
         },
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chancery_audit::Actor;
 use chancery_ipc::{Error, Exchange, Sender as IpcSender};
-use chancery_message::{DeliveryId, PeerEvidence};
+use chancery_message::{DeliveryId, PeerEvidence, TransportEvidence};
 use chancery_pipeline::desk;
 use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Outcome, Refusal, RefusalKind};
@@ -14,6 +14,7 @@ use chancery_pipeline::ports::Ask;
 use chancery_pipeline::protocol::{CoreToDoor, ReplyHead};
 use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::release::{Released, release};
 use chancery_pipeline::stages::{consent, receipt};
 use chancery_policy::approval::Vote;
@@ -38,6 +39,7 @@ pub(crate) async fn answer(
 ) -> Result<(), Error> {
     let Exchange { send, .. } = exchange;
     let channel = peer.channel;
+    let over = peer.transport.clone();
     let sender = match by_certificate(&app.gateway.rules(), &peer, app.gateway.now()) {
         Ok(sender) => sender,
         Err(refusal) => {
@@ -57,10 +59,14 @@ pub(crate) async fn answer(
     };
     let private = sender.private;
     let outcome = match ask {
-        Ask::FetchAttachment { delivery, index } => match open(app, &sender, &delivery).await {
-            Ok(released) => return attachment(app, send, released, index, &sender, channel).await,
-            Err(error) => Err(error),
-        },
+        Ask::FetchAttachment { delivery, index } => {
+            match open(app, &sender, &delivery, &over).await {
+                Ok(released) => {
+                    return attachment(app, send, released, index, &sender, channel).await;
+                }
+                Err(error) => Err(error),
+            }
+        }
         Ask::Inbox {
             wait_seconds,
             after,
@@ -68,10 +74,10 @@ pub(crate) async fn answer(
         } => {
             wait_for_mail(app, &sender, channel, wait_seconds).await;
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
-            blocking(move || desk::inbox(&app.gateway, &sender, channel, after.as_deref(), limit))
+            blocking(move || desk::inbox(&app.gateway, &sender, &peer, after.as_deref(), limit))
                 .await
         }
-        Ask::Fetch { delivery } => match open(app, &sender, &delivery).await {
+        Ask::Fetch { delivery } => match open(app, &sender, &delivery, &over).await {
             Ok(released) => return fetch(app, send, released, &sender, channel).await,
             Err(error) => Err(error),
         },
@@ -195,9 +201,10 @@ async fn open(
     app: &Arc<App>,
     sender: &Arc<Sender>,
     delivery: &str,
+    over: &TransportEvidence,
 ) -> Result<Released, StageError> {
     let id = delivery_id(delivery)?;
-    let (app, sender) = (Arc::clone(app), Arc::clone(sender));
+    let (app, sender, over) = (Arc::clone(app), Arc::clone(sender), over.clone());
     blocking(move || {
         app.anchor.allows_release(app.gateway.ledger.head()?.size)?;
         release(
@@ -205,6 +212,7 @@ async fn open(
             &id,
             &sender.id,
             &Actor::Participant(sender.id.clone()),
+            Over::Session(&over),
         )
     })
     .await

@@ -118,6 +118,7 @@ fn render(
         from: mail.sender.clone(),
         to,
         deadline_ms: DEADLINE_MS,
+        session: rules.relay_session(&view.label, now),
     };
     Ok((head, Bytes::from(rendered)))
 }

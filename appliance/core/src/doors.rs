@@ -11,11 +11,13 @@ use chancery_pipeline::stages::authenticate::by_certificate;
 use chancery_pipeline::stages::quarantine;
 use chancery_pipeline::stages::upload::Upload;
 use chancery_pipeline::{desk, held};
+use chancery_settings::Settings;
 use tracing::{error, warn};
 
 use crate::app::App;
 use crate::asks;
 use crate::condition;
+use crate::files;
 use crate::replies;
 use crate::tickets::{Taken, await_answer};
 
@@ -23,7 +25,7 @@ use crate::tickets::{Taken, await_answer};
 const MOST: usize = 128 * 1024 * 1024;
 
 /// Serves the door of a zone for ever.
-pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
+pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel, settings: Arc<Settings>) {
     let Ok(tag) = Tag::new(format!("core.door-{zone}")) else {
         return;
     };
@@ -31,14 +33,14 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
         match links.accept(&tag).await {
             Ok(stream) => {
                 let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
-                let app = Arc::clone(&app);
+                let (app, settings) = (Arc::clone(&app), Arc::clone(&settings));
                 let here = app.presence.arrived(&format!("door-{zone}"));
                 tokio::spawn(async move {
                     let _here = here;
                     while let Some(request) = incoming.next().await {
-                        let app = Arc::clone(&app);
+                        let (app, settings) = (Arc::clone(&app), Arc::clone(&settings));
                         tokio::spawn(async move {
-                            if let Err(error) = one(&app, request, zone).await {
+                            if let Err(error) = one(&app, request, zone, &settings).await {
                                 warn!(%error, %zone, "a door's request ended");
                             }
                         });
@@ -53,7 +55,12 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
     }
 }
 
-async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Error> {
+async fn one(
+    app: &Arc<App>,
+    request: Incoming,
+    zone: Channel,
+    settings: &Arc<Settings>,
+) -> Result<(), Error> {
     let Ok(asked) = request.decode::<DoorToCore>() else {
         request.refuse(ResetCode::Refused);
         return Err(Error::Decode);
@@ -72,6 +79,15 @@ async fn one(app: &Arc<App>, request: Incoming, zone: Channel) -> Result<(), Err
             let asked = Arc::clone(app);
             let Exchange { send, .. } = exchange;
             replies::send(send, condition::tell(asked, form).await).await
+        }
+        DoorToCore::Files => {
+            let settings = Arc::clone(settings);
+            let read = blocking(move || Ok(files::read(&settings, zone))).await;
+            let Exchange { send, .. } = exchange;
+            match read {
+                Ok(reply) => replies::send(send, reply).await,
+                Err(_) => Err(Error::Stopped),
+            }
         }
         DoorToCore::Refused(mut refusal) => {
             refusal.peer.channel = zone;
@@ -204,7 +220,7 @@ async fn upload(
             .await;
         }
     };
-    let outcome = stream_in(app, &mut receive, &sender.id, declared, zone).await;
+    let outcome = stream_in(app, &mut receive, &sender.id, declared, &peer).await;
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(Ended::Peer(error)) => return Err(error),
@@ -231,7 +247,7 @@ async fn stream_in(
     receive: &mut chancery_ipc::Receiver,
     owner: &chancery_message::ParticipantId,
     declared: Option<u64>,
-    zone: Channel,
+    peer: &PeerEvidence,
 ) -> Result<Outcome, Ended> {
     let gateway = &app.gateway;
     let mut upload = tokio::task::block_in_place(|| Upload::begin(gateway, owner, declared))
@@ -248,7 +264,7 @@ async fn stream_in(
             return Err(ended);
         }
     }
-    tokio::task::block_in_place(|| upload.finish(zone)).map_err(Ended::Stage)
+    tokio::task::block_in_place(|| upload.finish(peer)).map_err(Ended::Stage)
 }
 
 /// Runs what may block on a thread for that.

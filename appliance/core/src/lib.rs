@@ -12,12 +12,14 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod algorithms;
 mod app;
 mod asks;
 mod checkpoints;
 mod condition;
 mod consents;
 mod doors;
+mod files;
 mod foresight;
 mod keys;
 mod mailer;

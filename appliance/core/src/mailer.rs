@@ -14,6 +14,7 @@ use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Refusal, RefusalKind};
 use chancery_pipeline::protocol::{MailSent, SendMail};
 use chancery_pipeline::rows::DeliveryRow;
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::receipt;
 use chancery_pipeline::stages::release::{Released, release};
 use tokio::sync::Semaphore;
@@ -93,7 +94,13 @@ async fn send_one(app: &Arc<App>, door: &Client, row: &DeliveryRow) -> Result<()
         opening
             .anchor
             .allows_release(opening.gateway.ledger.head()?.size)?;
-        release(&opening.gateway, &id, &recipient, &Actor::System)
+        release(
+            &opening.gateway,
+            &id,
+            &recipient,
+            &Actor::System,
+            Over::Relay,
+        )
     })
     .await?;
     let rendering = Arc::clone(app);
@@ -150,6 +157,12 @@ fn render(app: &App, released: &Released) -> Result<(SendMail, Bytes), StageErro
         .ok_or_else(|| refuse("no mail address is registered for the recipient"))?;
     let certificate = chancery_mail::content::certificate::read_file(&certificate)
         .map_err(|error| refuse(&error.to_string()))?;
+    let used = chancery_mail::content::certificate::algorithms(&certificate, now)
+        .map_err(|error| refuse(&error.to_string()))?;
+    released
+        .rules
+        .may_encrypt(&used, &view.label, now)
+        .map_err(|why| refuse(&why.to_string()))?;
     let context = chancery_mail::content::RenderContext {
         certificate: &mail.certificate,
         signer: app.keys.as_ref(),
@@ -172,6 +185,7 @@ fn render(app: &App, released: &Released) -> Result<(SendMail, Bytes), StageErro
         from: mail.sender.clone(),
         to,
         deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+        session: released.rules.relay_session(&view.label, now),
     };
     Ok((head, Bytes::from(rendered)))
 }

@@ -52,7 +52,7 @@ impl Texts {
             let file = rules.mous.join(&name);
             all.push(candidate(&file, RuleText::mou(&name, content)?)?);
         }
-        let policies = PolicyTexts::new(folder(&rules.policies, "cedar")?);
+        let policies = PolicyTexts::new(policy_set(&rules.policies)?);
         all.push(candidate(&rules.policies, RuleText::policies(&policies))?);
         Ok(Self(all))
     }
@@ -92,15 +92,32 @@ fn text(file: &Path) -> Result<String, RulesError> {
     fs::read_to_string(file).map_err(|error| cannot(file, error))
 }
 
+/// The files of a policy set: the rules and the cryptographic policy.
+fn policy_set(folder: &Path) -> Result<Vec<(String, String)>, RulesError> {
+    files(folder, PolicyTexts::is_part)
+}
+
 fn folder(folder: &Path, extension: &str) -> Result<Vec<(String, String)>, RulesError> {
+    // `NAME.cases.toml` are tests beside the rules.
+    files(folder, |name| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|one| one == extension)
+            && !name.ends_with(".cases.toml")
+    })
+}
+
+fn files(
+    folder: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, String)>, RulesError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| cannot(folder, error))? {
         let path = entry.map_err(|error| cannot(folder, error))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        // `NAME.cases.toml` are tests beside the rules.
-        if path.extension().is_some_and(|one| one == extension) && !name.ends_with(".cases.toml") {
+        if wanted(name) {
             found.push((name.to_owned(), text(&path)?));
         }
     }

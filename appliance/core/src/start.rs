@@ -22,7 +22,9 @@ use chancery_store::{Store, StoreConfig};
 use tracing::{error, info};
 
 use crate::app::{App, MailIdentity};
-use crate::{admin, checkpoints, doors, foresight, keys, mailer, readers, rewrap, rules};
+use crate::{
+    admin, algorithms, checkpoints, doors, files, foresight, keys, mailer, readers, rewrap, rules,
+};
 
 /// Why core does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,7 @@ fn grants(settings: &Settings, links: &Links) -> Result<Grants, Failure> {
                 .into_iter()
                 .chain([path.clone()])
         })
+        .chain(files::folders(settings))
         .collect(),
         unix: links.connects_by_path(),
         ..Grants::default()
@@ -195,7 +198,7 @@ fn app(settings: &Settings, links: &Links, texts: &rules::Texts) -> Result<App, 
         row_key,
         index_key,
         node(settings)?,
-        rules,
+        rules.with_certificates(Arc::new(algorithms::Reader::default())),
     );
     let mail = mail_identity(settings, keys.as_ref())?;
     Ok(App::new(gateway, keys, log, mail))
@@ -293,6 +296,7 @@ fn times(times: &chancery_settings::Times) -> Times {
 }
 
 async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Failure> {
+    let settings = Arc::new(settings);
     let recovering = Arc::clone(&app);
     tokio::task::spawn_blocking(move || {
         let event = Event::new(
@@ -321,7 +325,12 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
 
     for zone in settings.doors.zones() {
         let channel = zone.parse().map_err(failed("a zone"))?;
-        tokio::spawn(doors::serve(Arc::clone(&app), links.clone(), channel));
+        tokio::spawn(doors::serve(
+            Arc::clone(&app),
+            links.clone(),
+            channel,
+            Arc::clone(&settings),
+        ));
         tokio::spawn(readers::serve(Arc::clone(&app), links.clone(), channel));
     }
     if settings.doors.mail.is_some() {

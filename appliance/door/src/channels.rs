@@ -4,16 +4,17 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chancery_hsm_api::DoorZone;
 use chancery_hsm_custodian::CustodyClient;
 use chancery_ipc::{Limits as LinkLimits, Links, Tag};
 use chancery_machine::SystemEntropy;
 use chancery_mail::wire as mail;
-use chancery_message::TransportEvidence;
-use chancery_pipeline::ports::Gate;
+use chancery_message::{PeerEvidence, TransportEvidence};
+use chancery_pipeline::ports::{DoorRefusal, Gate};
 use chancery_settings::{Door, Listen, MailDoor, Settings};
+use chancery_transport::ServerTls;
 use tokio::sync::watch;
 
 use crate::condition;
@@ -31,6 +32,10 @@ pub(crate) struct Means {
     pub(crate) peers: Arc<Peers>,
     pub(crate) custody: Arc<CustodyClient>,
     pub(crate) closing: watch::Receiver<bool>,
+    /// Counts up whenever other certificates are in force: connections from
+    /// before end when what they are at is done, and their peers prove
+    /// themselves anew.
+    pub(crate) renewed: watch::Receiver<u64>,
 }
 
 /// How long a peer with too many connections has to hear it.
@@ -138,7 +143,7 @@ pub(crate) async fn open(
     links: &Links,
     mut files: Files,
     means: Means,
-) -> Result<Serving, Failure> {
+) -> Result<(Serving, Arc<ServerTls>), Failure> {
     let ports = std::mem::take(&mut files.ports);
     let tls = tls::server(
         settings,
@@ -174,7 +179,7 @@ pub(crate) async fn open(
                         .then(|| Arc::new(StartTls(Arc::clone(&tls))) as Arc<dyn mail::Upgrade>),
                 });
                 let closing = means.closing.clone();
-                let peers = Arc::clone(&means.peers);
+                let (peers, gate) = (Arc::clone(&means.peers), Arc::clone(&means.gate));
                 serving.add(accept(
                     port,
                     settings.limits.connections,
@@ -186,7 +191,7 @@ pub(crate) async fn open(
                             transport: (!smtp).then_some(TransportEvidence::Local),
                             shutdown: closing.clone(),
                         };
-                        let peers = Arc::clone(&peers);
+                        let (peers, gate) = (Arc::clone(&peers), Arc::clone(&gate));
                         async move {
                             // Who has too many is told so before the greeting.
                             let counted = if smtp {
@@ -195,6 +200,7 @@ pub(crate) async fn open(
                                 peers.connect_from("local")
                             };
                             let Some(_counted) = counted else {
+                                turned_away(&peers, &gate, &connection.address).await;
                                 mail::turn_away(stream).await;
                                 return;
                             };
@@ -214,6 +220,7 @@ pub(crate) async fn open(
             for (_, port) in ports {
                 let (siena, tls, closing) =
                     (siena.clone(), Arc::clone(&tls), means.closing.clone());
+                let renewed = means.renewed.clone();
                 let (gate, peers) = (Arc::clone(&means.gate), Arc::clone(&means.peers));
                 let crowded = crowded.clone();
                 serving.add(accept(
@@ -224,7 +231,7 @@ pub(crate) async fn open(
                         let (siena, crowded) = (siena.clone(), crowded.clone());
                         let (tls, gate) = (Arc::clone(&tls), Arc::clone(&gate));
                         let peers = Arc::clone(&peers);
-                        let closing = closed_by(closing.clone());
+                        let closing = closed_by(closing.clone(), renewed.clone());
                         async move {
                             if let Some((stream, evidence, server_name)) = tls::mutual(
                                 &tls,
@@ -263,6 +270,7 @@ pub(crate) async fn open(
             let crowded = over(means.crowded());
             for (_, port) in ports {
                 let (rest, tls, closing) = (rest.clone(), Arc::clone(&tls), means.closing.clone());
+                let renewed = means.renewed.clone();
                 let (gate, peers) = (Arc::clone(&means.gate), Arc::clone(&means.peers));
                 let crowded = crowded.clone();
                 serving.add(accept(
@@ -273,7 +281,7 @@ pub(crate) async fn open(
                         let (rest, crowded) = (rest.clone(), crowded.clone());
                         let (tls, gate) = (Arc::clone(&tls), Arc::clone(&gate));
                         let peers = Arc::clone(&peers);
-                        let closing = closed_by(closing.clone());
+                        let closing = closed_by(closing.clone(), renewed.clone());
                         async move {
                             if let Some((stream, evidence, server_name)) = tls::mutual(
                                 &tls,
@@ -306,13 +314,33 @@ pub(crate) async fn open(
             }
         }
     }
-    Ok(serving)
+    Ok((serving, tls))
 }
 
-/// Resolves when the door closes.
-async fn closed_by(mut closing: watch::Receiver<bool>) {
-    // The sender gone means closing too.
-    let _closed = closing.wait_for(|closing| *closing).await;
+/// The one record, in a minute, of a mail client with too many connections.
+async fn turned_away(peers: &Peers, gate: &DoorGate, address: &str) {
+    let peer = PeerEvidence {
+        channel: chancery_message::Channel::Mail,
+        transport: TransportEvidence::Local,
+        address: address.to_owned(),
+    };
+    if peers.crowded(&peer, Instant::now()).first {
+        gate.refused(DoorRefusal {
+            peer,
+            reason: "too-many-connections".to_owned(),
+        })
+        .await;
+    }
+}
+
+/// Resolves when the door closes, or shows and asks for other certificates.
+async fn closed_by(mut closing: watch::Receiver<bool>, mut renewed: watch::Receiver<u64>) {
+    renewed.mark_unchanged();
+    // A sender that is gone means closing too.
+    tokio::select! {
+        _ = closing.wait_for(|closing| *closing) => {}
+        _ = renewed.changed() => {}
+    }
 }
 
 fn mail_settings(settings: &Settings, door: &MailDoor, smtp: bool) -> mail::Settings {

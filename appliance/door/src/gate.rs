@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chancery_ipc::{Client, Error, Exchange, Receiver};
+use chancery_ipc::{Client, Error, Exchange, Receiver, codec};
 use chancery_message::{Inbound, PeerEvidence, Ticket};
 use chancery_pipeline::ports::{
     Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody, TooMany,
 };
-use chancery_pipeline::protocol::{Condition, CoreToDoor, DoorToCore, Read, ReplyHead};
+use chancery_pipeline::protocol::{Condition, CoreToDoor, DoorFiles, DoorToCore, Read, ReplyHead};
 use tokio::sync::RwLock;
 
 use crate::peers::Peers;
@@ -32,6 +32,8 @@ const RETURN: Duration = Duration::from_secs(10);
 const SUCCESSOR: Duration = Duration::from_secs(30);
 /// Replies up to this size are relayed in one piece.
 const WHOLE: u64 = 1024 * 1024;
+/// The files of a door, all together.
+const MOST_FILES: usize = 64 * 1024 * 1024;
 
 /// The door's way to reader and core.
 #[derive(Clone, Debug)]
@@ -141,6 +143,34 @@ impl DoorGate {
     /// How the node fares.
     pub(crate) async fn condition(&self, form: Condition) -> Result<Reply, GateError> {
         self.ask_core(&DoorToCore::Condition(form)).await
+    }
+
+    /// The door's own files as they are now, or why they cannot be had.
+    pub(crate) async fn files(&self) -> Result<DoorFiles, String> {
+        let cannot = || "core cannot be asked for the door's files".to_owned();
+        let reply = self
+            .ask_core(&DoorToCore::Files)
+            .await
+            .map_err(|_| cannot())?;
+        let status = reply.status;
+        let body = match reply.body {
+            ReplyBody::Whole(body) => body,
+            ReplyBody::Stream { mut chunks, .. } => {
+                let mut all = Vec::new();
+                while let Some(chunk) = chunks.next().await {
+                    let chunk = chunk.map_err(|_| cannot())?;
+                    if all.len() + chunk.len() > MOST_FILES {
+                        return Err("the door's files are too large".to_owned());
+                    }
+                    all.extend_from_slice(&chunk);
+                }
+                all.into()
+            }
+        };
+        if status != 200 {
+            return Err(String::from_utf8_lossy(&body).into_owned());
+        }
+        codec::decode(&body).map_err(|_| cannot())
     }
 
     /// A request to core without a body, answered with a reply.

@@ -155,10 +155,13 @@ impl Peers {
         })
     }
 
-    /// What a peer with too many connections is told.
-    fn crowded(&self, peer: &PeerEvidence) -> TooMany {
+    /// What a peer with too many connections is told; recorded once a minute.
+    pub(crate) fn crowded(&self, peer: &PeerEvidence, now: Instant) -> TooMany {
         let first = Who::of(peer).is_some_and(|who| {
-            self.account(&who, Instant::now(), |account| {
+            self.account(&who, now, |account| {
+                if now.saturating_duration_since(account.since) >= MINUTE {
+                    (account.since, account.requests, account.told) = (now, 0, false);
+                }
                 !std::mem::replace(&mut account.told, true)
             })
         });
@@ -195,7 +198,7 @@ impl Gate for Crowded {
     }
 
     fn admit(&self, peer: &PeerEvidence) -> Result<(), TooMany> {
-        Err(self.peers.crowded(peer))
+        Err(self.peers.crowded(peer, Instant::now()))
     }
 
     fn refused(&self, refusal: DoorRefusal) -> BoxFuture<'_, ()> {
@@ -217,6 +220,7 @@ mod tests {
                     fingerprint: [certificate; 32],
                     spki: [0; 32],
                     not_after: Timestamp::from_micros(0),
+                    key: "ecdsa_secp256r1_sha256".to_owned(),
                 },
                 group: String::new(),
             },

@@ -11,11 +11,12 @@ use chancery_ipc::{Command, Limits, Links, Tag, blocking::Channel};
 use chancery_sandbox::{Grants, Profile};
 use chancery_settings::Settings;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::channels::{self, Files, Means};
 use crate::gate::DoorGate;
 use crate::peers::Peers;
+use crate::tls;
 
 /// Why a door does not start, or stops.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,7 @@ async fn serve(
     });
     let reading = Duration::from_secs(u64::from(settings.limits.reading_s));
     let (close, closing) = watch::channel(false);
+    let (renew, renewed) = watch::channel(0);
     let limits = &settings.limits;
     let peers = Arc::new(Peers::new(
         limits.connections_per_peer,
@@ -128,10 +130,12 @@ async fn serve(
     let means = Means {
         gate: Arc::new(DoorGate::new(core, reader, reading, Arc::clone(&peers))),
         peers,
-        custody,
+        custody: Arc::clone(&custody),
         closing,
+        renewed,
     };
-    let serving = channels::open(settings, zone, links, files, means).await?;
+    let gate = Arc::clone(&means.gate);
+    let (serving, tls) = channels::open(settings, zone, links, files, means).await?;
     links
         .ready()
         .map_err(failed("saying that the door is open"))?;
@@ -140,7 +144,16 @@ async fn serve(
     loop {
         match commands.next().await {
             Command::Stop => break,
-            Command::Reload => info!("a door reads its files again when it is restarted"),
+            Command::Reload => match tls::reload(&tls, zone, &gate, &custody).await {
+                Ok(()) => {
+                    renew.send_modify(|count: &mut u64| *count += 1);
+                    info!(%zone, "certificate, client authority and revocation lists were read again");
+                }
+                Err(error) => error!(
+                    %zone, error,
+                    "certificate, client authority and revocation lists were not read again: those in force stay"
+                ),
+            },
         }
     }
     close.send_replace(true);

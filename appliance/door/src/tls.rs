@@ -26,19 +26,7 @@ pub(crate) async fn server(
     crl: Option<&[u8]>,
     means: &Means,
 ) -> Result<Arc<ServerTls>, Failure> {
-    let profile = ServerProfile {
-        zone,
-        certificate_chain: certificate.to_vec(),
-        clients: client_ca.map_or(Clients::NotAsked, |ca| Clients::Required {
-            ca: ca.to_vec(),
-            crl: crl.map(<[u8]>::to_vec),
-        }),
-        alpn: match zone {
-            DoorZone::Mail => Vec::new(),
-            DoorZone::Siena => vec!["http/1.1"],
-            DoorZone::Rest => vec!["h2", "http/1.1"],
-        },
-    };
+    let profile = profile(zone, certificate, client_ca, crl);
     let at_once = usize::try_from(settings.limits.handshakes)
         .unwrap_or(16)
         .max(1);
@@ -58,6 +46,49 @@ pub(crate) async fn server(
     .await
     .map_err(failed("TLS"))?
     .map_err(failed("TLS"))
+}
+
+fn profile(
+    zone: DoorZone,
+    certificate: &[u8],
+    client_ca: Option<&[u8]>,
+    crl: Option<&[u8]>,
+) -> ServerProfile {
+    ServerProfile {
+        zone,
+        certificate_chain: certificate.to_vec(),
+        clients: client_ca.map_or(Clients::NotAsked, |ca| Clients::Required {
+            ca: ca.to_vec(),
+            crl: crl.map(<[u8]>::to_vec),
+        }),
+        alpn: match zone {
+            DoorZone::Mail => Vec::new(),
+            DoorZone::Siena => vec!["http/1.1"],
+            DoorZone::Rest => vec!["h2", "http/1.1"],
+        },
+    }
+}
+
+/// Puts the door's files as they are now in force for connections that come.
+/// Where anything is wrong with them those before stay.
+pub(crate) async fn reload(
+    tls: &Arc<ServerTls>,
+    zone: DoorZone,
+    gate: &DoorGate,
+    custody: &Arc<chancery_hsm_custodian::CustodyClient>,
+) -> Result<(), String> {
+    let files = gate.files().await?;
+    let profile = profile(
+        zone,
+        &files.certificate,
+        files.client_ca.as_deref(),
+        files.crl.as_deref(),
+    );
+    let (tls, custody) = (Arc::clone(tls), Arc::clone(custody));
+    tokio::task::spawn_blocking(move || tls.reload(&profile, custody.as_ref()))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
 }
 
 /// A handshake in which the peer must prove a certificate. Who does not is

@@ -236,6 +236,8 @@ events! {
         [Articles, Channel, Effective, Epoch, Gates, Mou, Policy, Recipient, Verdict, Rows];
     InboxListed = "inbox.listed", Info, "a recipient was shown what waits for it",
         [Channel, Deliveries, Recipient];
+    ReleaseBarred = "release.barred", Notice, "it waits: the session that would carry it is not allowed for its label",
+        [Certificate, Channel, Effective, Group, Recipient];
     ReleaseOpened = "release.opened", Info, "the seal was opened to deliver; bytes may leave from now on",
         [Articles, Attempt, Channel, Deadline, Digest, Effective, Epoch, Gates, Mou, Obligations, Permit, Policy, Recipient, Rows];
     ReleaseCompleted = "release.completed", Info, "the recipient has it",
@@ -285,7 +287,7 @@ events! {
 
     // === doors, processes, roles ===
     DoorRefused = "door.refused", Warning, "a door refused a peer by its transport rules",
-        [Address, Bytes, Certificate, Channel, Count, Rule, Status, Zone];
+        [Address, Bytes, Certificate, Channel, Count, Group, Rule, Status, Zone];
     PeerUnknown = "peer.unknown", Warning, "a valid certificate of nobody in the directory",
         [Address, Certificate, Channel, Status, Zone];
     RoleRefused = "role.refused", Alarm, "a process asked for a role that is not its own",

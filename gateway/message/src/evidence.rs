@@ -47,6 +47,24 @@ pub struct CertificateEvidence {
     pub spki: [u8; 32],
     /// Its end of validity.
     pub not_after: Timestamp,
+    /// The kind of its key, as TLS names the signature that it makes, of RSA
+    /// with the size: `ecdsa_secp256r1_sha256`, `rsa_pss-3072`.
+    pub key: String,
+}
+
+/// By which algorithms OpenPGP protected the content, under the names of the
+/// cryptographic policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentProtection {
+    /// The keys that it is encrypted to.
+    pub encryption: Vec<String>,
+    /// The keys that sign it.
+    pub signing: Vec<String>,
+    /// The cipher; none where it is not encrypted.
+    pub symmetric: Option<String>,
+    /// The digest of the signature; none where it is not signed.
+    pub hash: Option<String>,
 }
 
 /// What was found of a signature over the content.

@@ -14,7 +14,9 @@ mod submission;
 mod time;
 
 pub use channel::{Channel, Precedence};
-pub use evidence::{CertificateEvidence, PeerEvidence, SignatureEvidence, TransportEvidence};
+pub use evidence::{
+    CertificateEvidence, ContentProtection, PeerEvidence, SignatureEvidence, TransportEvidence,
+};
 pub use id::{
     BodyId, CaseId, DeliveryId, Entropy, EntropyError, InvalidId, MessageId, MouId, OfficerId,
     OpaqueRef, ParticipantId, Ticket,

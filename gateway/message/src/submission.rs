@@ -3,7 +3,10 @@
 use chancery_label::Label;
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Evaluation, PeerEvidence, Precedence, Purpose, SignatureEvidence, Text};
+use crate::{
+    Content, ContentProtection, Evaluation, PeerEvidence, Precedence, Purpose, SignatureEvidence,
+    Text,
+};
 
 /// What a door took in. Nothing in it is trusted but the transport's evidence.
 /// The bytes travel beside it.
@@ -87,6 +90,9 @@ pub struct Submission {
     pub label: AssertedLabel,
     /// What a signature over the content proves.
     pub signature: SignatureEvidence,
+    /// By which algorithms the content was protected on its way, apart from the
+    /// transport; none where the channel has no such protection.
+    pub protection: Option<ContentProtection>,
     /// How urgently.
     pub precedence: Precedence,
     /// For what; none where the channel has no field for it.

@@ -62,8 +62,11 @@ pub fn record_refusal(
         .detail(Key::Zone, peer.channel.name())
         .detail(Key::Address, peer.address.as_str())
         .detail(Key::Reason, refusal.kind.name());
-    if let TransportEvidence::MutualTls { certificate, .. } = &peer.transport {
+    if let TransportEvidence::MutualTls { certificate, group } = &peer.transport {
         event = event.detail(Key::Certificate, hex::encode(certificate.fingerprint));
+        if refusal.kind == RefusalKind::WeakProtection {
+            event = event.detail(Key::Group, group.as_str());
+        }
     }
     gateway.ledger.commit(Step {
         events: vec![event],
@@ -107,10 +110,11 @@ pub fn recipients(gateway: &Gateway, caller: &Sender) -> Outcome {
 pub fn inbox(
     gateway: &Gateway,
     caller: &Sender,
-    channel: chancery_message::Channel,
+    peer: &PeerEvidence,
     after: Option<&str>,
     limit: u32,
 ) -> Result<Outcome, StageError> {
+    let channel = peer.channel;
     let after = after
         .map(str::parse)
         .transpose()
@@ -121,7 +125,7 @@ pub fn inbox(
     let mut entries = Vec::new();
     for row in rows {
         crate::rowmac::check_delivery(gateway, &row)?;
-        if let Some(entry) = entry(gateway, &row)? {
+        if let Some(entry) = entry(gateway, &row, &peer.transport)? {
             entries.push(entry);
         }
     }
@@ -147,8 +151,12 @@ pub fn inbox(
     Ok(Outcome::Inbox(entries))
 }
 
-fn entry(gateway: &Gateway, row: &DeliveryRow) -> Result<Option<InboxEntry>, StageError> {
-    let Some((subject, message, meta)) = opened::subject(gateway, row)? else {
+fn entry(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+    over: &TransportEvidence,
+) -> Result<Option<InboxEntry>, StageError> {
+    let Some((subject, message, meta)) = opened::subject(gateway, row, over)? else {
         return Ok(None);
     };
     let (Some(from), Some(label)) = (message.sender, &meta.label) else {

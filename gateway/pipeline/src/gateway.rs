@@ -9,7 +9,8 @@ use std::time::Duration;
 use chancery_hsm_api::{Compartment, ContentKeys, KekId, KeyError, WrappedKey};
 use chancery_label::{Label, ReadOptions};
 use chancery_message::{
-    Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp,
+    BodyId, Channel, Clock, Entropy, EntropyError, ParticipantId, Precedence, Timestamp,
+    TransportEvidence,
 };
 use chancery_seal::{IndexKey, RowKey};
 
@@ -39,6 +40,8 @@ pub struct Gateway {
     /// Releases that are under way.
     pub under_way: Arc<UnderWay>,
     rules: RwLock<Arc<Rules>>,
+    /// Over what the latest uploads came.
+    uploads: Mutex<BTreeMap<BodyId, TransportEvidence>>,
     /// The generation of each KEK that makes things now, as far as core knows.
     newest: RwLock<BTreeMap<KekId, u32>>,
     /// What was opened and is under an older one: rewrapped first.
@@ -47,6 +50,9 @@ pub struct Gateway {
 
 /// Most holders that are remembered for being rewrapped first.
 const MOST_STALE: usize = 10_000;
+/// Most uploads of which it is remembered over what they came; the oldest are
+/// forgotten first and count as uploaded over the weakest session.
+const MOST_UPLOADS: usize = 10_000;
 
 /// What a node sets for itself.
 #[derive(Clone, Debug)]
@@ -192,6 +198,7 @@ impl Gateway {
             node,
             under_way: Arc::default(),
             rules: RwLock::new(Arc::new(rules)),
+            uploads: Mutex::default(),
             newest: RwLock::default(),
             stale: Mutex::default(),
         }
@@ -224,7 +231,24 @@ impl Gateway {
     /// Puts other rules in force. Steps decided under older ones fail at their
     /// epoch guard and are decided again.
     pub fn replace_rules(&self, rules: Rules) {
+        let rules = rules.reading(&self.rules());
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// An upload is whole: over what it came is remembered until it is used.
+    pub(crate) fn set_uploaded_over(&self, id: BodyId, over: TransportEvidence) {
+        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        while uploads.len() >= MOST_UPLOADS && uploads.pop_first().is_some() {}
+        uploads.insert(id, over);
+    }
+
+    /// Over what an upload came, as far as it is known.
+    pub(crate) fn uploaded_over(&self, id: &BodyId) -> Option<TransportEvidence> {
+        self.uploads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     /// Tells which generation of each KEK makes things now.

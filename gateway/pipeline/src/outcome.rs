@@ -178,6 +178,9 @@ pub enum RefusalKind {
     NoLabel,
     /// The label is above what this channel may carry.
     LabelAboveChannel,
+    /// The cryptography that carries it, or carried it here, is not allowed for
+    /// its label.
+    WeakProtection,
     /// The signature proves nothing, or another than the sender.
     BadSignature,
     /// The same signed message came before.
@@ -198,7 +201,7 @@ pub enum RefusalKind {
 
 impl RefusalKind {
     /// All kinds.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::Invalid,
         Self::TooLarge,
@@ -208,6 +211,7 @@ impl RefusalKind {
         Self::BadLabel,
         Self::NoLabel,
         Self::LabelAboveChannel,
+        Self::WeakProtection,
         Self::BadSignature,
         Self::Replayed,
         Self::KeyReused,
@@ -232,6 +236,7 @@ impl RefusalKind {
             Self::BadLabel => "bad-label",
             Self::NoLabel => "no-label",
             Self::LabelAboveChannel => "label-above-channel",
+            Self::WeakProtection => "weak-protection",
             Self::BadSignature => "bad-signature",
             Self::Replayed => "replayed",
             Self::KeyReused => "key-reused",
@@ -249,7 +254,7 @@ impl RefusalKind {
         match self {
             Self::Malformed => 400,
             Self::Unauthenticated => 401,
-            Self::UnknownSender | Self::Denied => 403,
+            Self::UnknownSender | Self::Denied | Self::WeakProtection => 403,
             Self::NotFound => 404,
             Self::Replayed | Self::KeyReused | Self::NotNow => 409,
             Self::TooLarge => 413,
@@ -271,9 +276,11 @@ impl RefusalKind {
             Self::TooLarge => (552, "5.3.4"),
             Self::UnknownRecipient | Self::NotFound => (550, "5.1.1"),
             Self::Unauthenticated | Self::UnknownSender | Self::BadSignature => (550, "5.7.1"),
-            Self::BadLabel | Self::NoLabel | Self::LabelAboveChannel | Self::Denied => {
-                (550, "5.7.0")
-            }
+            Self::BadLabel
+            | Self::NoLabel
+            | Self::LabelAboveChannel
+            | Self::WeakProtection
+            | Self::Denied => (550, "5.7.0"),
             Self::Malformed | Self::Invalid => (554, "5.6.0"),
             Self::Replayed | Self::KeyReused | Self::NotNow => (554, "5.7.0"),
             Self::Busy => (452, "4.3.1"),

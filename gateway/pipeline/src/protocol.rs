@@ -34,6 +34,22 @@ pub enum DoorToCore {
     Refused(DoorRefusal),
     /// How the node fares, for who operates it. Answered with a reply.
     Condition(Condition),
+    /// The door's certificate, client authority and revocation lists, as they
+    /// are now: the door itself opens no files. Answered with a reply: status
+    /// 200 and [`DoorFiles`] as the body, or 503 and why not in words.
+    Files,
+}
+
+/// What a door shows and whom it lets in, PEM: public things alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorFiles {
+    /// Its certificate and the intermediates, leaf first.
+    pub certificate: Vec<u8>,
+    /// The authority whose clients may connect; none for mail.
+    pub client_ca: Option<Vec<u8>>,
+    /// That authority's revocation lists.
+    pub crl: Option<Vec<u8>>,
 }
 
 /// In which form the node's condition is told.
@@ -117,6 +133,18 @@ pub struct SendMail {
     /// By when it must be off, milliseconds from now (the permit's deadline):
     /// after that the door refuses to begin.
     pub deadline_ms: u32,
+    /// Over what it may go.
+    pub session: RelaySession,
+}
+
+/// What a session with the relay must have to carry a mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaySession {
+    /// The key exchanges that are allowed for its label now; none: it may not go.
+    pub groups: Vec<String>,
+    /// Whether TLS 1.2 is not enough.
+    pub tls13: bool,
 }
 
 /// The mail door's answer.

@@ -18,6 +18,7 @@ use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::Write;
 use crate::rows::{BodyRow, BodyState, Holder, MessageRow, SegmentRow};
 use crate::stages::forward::Forwarded;
+use crate::stages::protection;
 
 impl From<SealError> for StageError {
     fn from(error: SealError) -> Self {
@@ -86,6 +87,7 @@ pub fn seal(
     let keys = gateway.keys.as_ref();
     let mut sealer =
         MessageSealer::begin(keys, &sealing.kek, sealing.message, Some(sealing.label))?;
+    protection::wrapped(gateway, sealer.scheme(), sealing.label)?;
     let mut writes = Vec::new();
     let mut headers = Vec::new();
 

@@ -11,6 +11,7 @@
 pub mod approval;
 pub mod cases;
 pub mod consent;
+pub mod crypto;
 pub mod day;
 pub mod decision;
 pub mod derive;

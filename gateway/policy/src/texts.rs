@@ -6,14 +6,15 @@ use sha2::{Digest, Sha256};
 /// which are code: a site changes rules, not facts.
 pub(crate) const SCHEMA: &str = include_str!("../../../config/policies/facts.cedarschema");
 
-/// A policy set as text: file names with their content.
+/// A policy set as text: file names with their content. Its rules
+/// (`<nn>-<topic>.cedar`), and the cryptographic policy (`crypto.toml`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyTexts {
     files: Vec<(String, String)>,
 }
 
 impl PolicyTexts {
-    /// From file names (`<nn>-<topic>.cedar`) and contents, in any order.
+    /// From file names and contents, in any order.
     #[must_use]
     pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut files: Vec<_> = files.into_iter().collect();
@@ -21,7 +22,27 @@ impl PolicyTexts {
         Self { files }
     }
 
-    /// The set that is shipped in `config/policies`.
+    /// Whether a file of this name is part of a set: the rules, and the
+    /// cryptographic policy.
+    #[must_use]
+    pub fn is_part(name: &str) -> bool {
+        name.ends_with(".cedar") || name == crate::crypto::FILE
+    }
+
+    /// The cryptographic policy of the set; the shipped one where it has none.
+    #[must_use]
+    pub fn crypto(&self) -> &str {
+        self.files()
+            .find(|(name, _)| *name == crate::crypto::FILE)
+            .map_or(crate::crypto::SHIPPED, |(_, text)| text)
+    }
+
+    /// The rules of the set, sorted by name.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files().filter(|(name, _)| name.ends_with(".cedar"))
+    }
+
+    /// The set that is shipped in `config/policies`, with `config/crypto.toml`.
     #[must_use]
     pub fn shipped() -> Self {
         macro_rules! shipped {
@@ -41,7 +62,12 @@ impl PolicyTexts {
             "80-personal-data.cedar",
             "90-judgement.cedar",
         ];
-        Self::new(files.map(|(name, text)| (name.to_owned(), text.to_owned())))
+        Self::new(
+            files
+                .into_iter()
+                .chain([(crate::crypto::FILE, crate::crypto::SHIPPED)])
+                .map(|(name, text)| (name.to_owned(), text.to_owned())),
+        )
     }
 
     /// The schema that every set is validated against (`facts.cedarschema`).

@@ -27,7 +27,7 @@ const MATRIX: &str = concat!(
 fn every_policy_file_has_cases_every_case_holds_and_every_rule_is_shown() {
     let engine = Engine::shipped().unwrap();
     let mut all = Vec::new();
-    for (name, _) in PolicyTexts::shipped().files() {
+    for (name, _) in PolicyTexts::shipped().rules() {
         let path = format!("{POLICIES}/{}", name.replace(".cedar", ".cases.toml"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let outcomes = cases::run(&engine, &text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -49,7 +49,7 @@ fn the_shipped_texts_are_all_the_files_of_the_folder() {
         .collect();
     files.sort();
     let texts = PolicyTexts::shipped();
-    let shipped: Vec<_> = texts.files().map(|(name, _)| name.to_owned()).collect();
+    let shipped: Vec<_> = texts.rules().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(files, shipped);
 }
 

@@ -82,6 +82,12 @@ impl MessageSealer {
         })
     }
 
+    /// How the content key is wrapped.
+    #[must_use]
+    pub const fn scheme(&self) -> chancery_hsm_api::WrapScheme {
+        self.wrapped.scheme
+    }
+
     /// Seals a part. Numbers are the caller's: [`PART_HEADER`], [`PART_TEXT`]
     /// and above, each once.
     ///

@@ -36,6 +36,7 @@ use chancery_pipeline::rows::DeliveryRow;
 use chancery_pipeline::rulebook::{Candidate, Keeper, RuleText};
 use chancery_pipeline::rules::{Rules, Sender};
 use chancery_pipeline::stages::accept::accept;
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::release::{Released, release};
 use chancery_policy::PolicyTexts;
 use chancery_policy::approval::{Record, Signed, Vote};
@@ -265,7 +266,14 @@ impl World {
     /// A recipient fetches what it was sent.
     pub fn fetch(&self, row: &DeliveryRow) -> Result<Released, StageError> {
         let by = Actor::Participant(row.recipient.clone());
-        release(&self.gateway, &row.id, &row.recipient, &by)
+        let session = peer(row.recipient.as_str(), row.channel).transport;
+        release(
+            &self.gateway,
+            &row.id,
+            &row.recipient,
+            &by,
+            over(row.channel, &session),
+        )
     }
 
     /// All records so far.
@@ -427,6 +435,23 @@ fn changed_rules(
     )
 }
 
+/// Over what a delivery by this channel travels.
+#[must_use]
+pub fn over(channel: Channel, session: &TransportEvidence) -> Over<'_> {
+    if channel.is_pulled() {
+        Over::Session(session)
+    } else {
+        Over::Relay
+    }
+}
+
+/// A hybrid session.
+#[must_use]
+pub fn hybrid() -> TransportEvidence {
+    peer("anybody", Channel::Rest).transport
+}
+
+/// The hybrid session of a participant, as its door would see it.
 pub fn peer(participant: &str, channel: Channel) -> PeerEvidence {
     PeerEvidence {
         channel,
@@ -435,6 +460,7 @@ pub fn peer(participant: &str, channel: Channel) -> PeerEvidence {
                 fingerprint: fingerprint(participant),
                 spki: [0; 32],
                 not_after: Timestamp::parse("2030-01-01T00:00:00Z").unwrap(),
+                key: "ecdsa_secp256r1_sha256".to_owned(),
             },
             group: "X25519MLKEM768".to_owned(),
         },
@@ -462,6 +488,7 @@ pub fn message(to: &[&str], level: Level) -> Submission {
             source: LabelSource::Field,
         },
         signature: SignatureEvidence::Absent,
+        protection: None,
         precedence: Precedence::Routine,
         purpose: Some(Purpose::CyberCrisis),
         personal_data: Some(false),

@@ -19,10 +19,11 @@ use chancery_pipeline::gateway::StageError;
 use chancery_pipeline::outcome::{Outcome, RefusalKind, Verdict};
 use chancery_pipeline::rows::DeliveryState;
 use chancery_pipeline::stages::authenticate::by_certificate;
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::upload::Upload;
 use chancery_pipeline::stages::{receipt, release, review};
 use chancery_policy::approval::{self, Signed, Vote};
-use chancery_route::{World, message, peer};
+use chancery_route::{World, hybrid, message, peer};
 
 fn kinds(world: &World) -> Vec<EventKind> {
     world
@@ -66,9 +67,14 @@ fn a_restricted_report_goes_all_the_way() {
         world.gateway.now(),
     )
     .expect("registered");
-    let Outcome::Inbox(entries) =
-        desk::inbox(&world.gateway, &csirt, Channel::Rest, None, 10).expect("inbox")
-    else {
+    let Outcome::Inbox(entries) = desk::inbox(
+        &world.gateway,
+        &csirt,
+        &peer("csirt-alpha", Channel::Rest),
+        None,
+        10,
+    )
+    .expect("inbox") else {
         panic!("no inbox");
     };
     assert_eq!(entries.len(), 1);
@@ -76,8 +82,14 @@ fn a_restricted_report_goes_all_the_way() {
     assert_eq!(entries[0].marking, "RESTREINT UE/EU RESTRICTED");
 
     let by = Actor::Participant(csirt.id.clone());
-    let released =
-        release::release(&world.gateway, &entries[0].delivery, &csirt.id, &by).expect("released");
+    let released = release::release(
+        &world.gateway,
+        &entries[0].delivery,
+        &csirt.id,
+        &by,
+        Over::Session(&hybrid()),
+    )
+    .expect("released");
     let view = released.view(&world.gateway, false).expect("opened");
     assert_eq!(view.body.expose(), "Fictitious text.\n");
     assert_eq!(view.from.id.as_str(), "cert-eu");
@@ -166,7 +178,13 @@ fn somebody_else_gets_nothing_and_learns_nothing() {
     let by = Actor::Participant(vendor.id.clone());
     let other = "0193e5a0-0000-7000-8000-000000000000".parse().expect("id");
     for asked in [delivery, other] {
-        match release::release(&world.gateway, &asked, &vendor.id, &by) {
+        match release::release(
+            &world.gateway,
+            &asked,
+            &vendor.id,
+            &by,
+            Over::Session(&hybrid()),
+        ) {
             Err(StageError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::NotFound),
             other => panic!("{other:?}"),
         }
@@ -320,7 +338,14 @@ fn an_officer_releases_what_a_human_must_read() {
         .expect("deliveries")[0]
         .id;
     let by = Actor::Participant(csirt.id.clone());
-    release::release(&world.gateway, &delivery, &csirt.id, &by).expect("released after review");
+    release::release(
+        &world.gateway,
+        &delivery,
+        &csirt.id,
+        &by,
+        Over::Session(&hybrid()),
+    )
+    .expect("released after review");
 }
 
 #[test]
@@ -377,7 +402,13 @@ fn a_suspended_recipient_gets_nothing_that_waits() {
         },
     ));
     let by = Actor::Participant(row.recipient.clone());
-    match release::release(&world.gateway, &row.id, &row.recipient, &by) {
+    match release::release(
+        &world.gateway,
+        &row.id,
+        &row.recipient,
+        &by,
+        Over::Session(&hybrid()),
+    ) {
         Err(StageError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::Denied),
         other => panic!("{other:?}"),
     }
@@ -404,7 +435,16 @@ fn what_is_withdrawn_is_not_delivered() {
     assert_eq!(status.recipients[0].state, DeliveryState::Withdrawn);
     let row = world.gateway.ledger.deliveries_of(&id).expect("deliveries")[0].clone();
     let by = Actor::Participant(row.recipient.clone());
-    assert!(release::release(&world.gateway, &row.id, &row.recipient, &by).is_err());
+    assert!(
+        release::release(
+            &world.gateway,
+            &row.id,
+            &row.recipient,
+            &by,
+            Over::Session(&hybrid())
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -422,7 +462,14 @@ fn passing_on_restricted_text_as_unclassified_is_refused() {
         .expect("deliveries")[0]
         .clone();
     let by = Actor::Participant(row.recipient.clone());
-    release::release(&world.gateway, &row.id, &row.recipient, &by).expect("released");
+    release::release(
+        &world.gateway,
+        &row.id,
+        &row.recipient,
+        &by,
+        Over::Session(&hybrid()),
+    )
+    .expect("released");
     let mut forward = message(&["cert-eu"], Level::Nc);
     forward.intent = Intent::Forward {
         of: row.id.to_string(),
@@ -453,7 +500,10 @@ fn an_upload_is_its_owners_alone() {
     for _ in 0..40 {
         upload.push(&[7; 65_536]).expect("pushed");
     }
-    let Outcome::Uploaded { id, size, .. } = upload.finish(Channel::Rest).expect("finished") else {
+    let Outcome::Uploaded { id, size, .. } = upload
+        .finish(&peer("cert-eu", Channel::Rest))
+        .expect("finished")
+    else {
         panic!("not uploaded");
     };
     assert_eq!(size, 40 * 65_536);

@@ -12,9 +12,10 @@ use chancery_label::Level;
 use chancery_message::{Channel, DeliveryId, Intent, Purpose, RecipientRole, Submission};
 use chancery_pipeline::desk;
 use chancery_pipeline::outcome::{Outcome, RefusalKind};
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::{consent, release};
 use chancery_policy::approval::Vote;
-use chancery_route::{World, message, refusal};
+use chancery_route::{World, hybrid, message, refusal};
 
 const PROBER: &str = "vendor-sentinel";
 const OTHER: &str = "vendor-bastion";
@@ -126,7 +127,16 @@ fn ids_of_others_are_answered_like_ids_that_are_not_there() {
     let prober = world.sender(PROBER);
     let by = chancery_audit::Actor::Participant(prober.id.clone());
     let fetch = |id: &DeliveryId| {
-        refusal(release::release(&world.gateway, id, &prober.id, &by).map(|_| ()))
+        refusal(
+            release::release(
+                &world.gateway,
+                id,
+                &prober.id,
+                &by,
+                Over::Session(&hybrid()),
+            )
+            .map(|_| ()),
+        )
     };
     assert_eq!(fetch(&row.id), fetch(&none));
     let status = |id: &str| refusal(desk::status(&world.gateway, &prober, id).map(|_| ()));

@@ -26,6 +26,6 @@ pub use reply::reply;
 pub mod certificate {
     pub use super::pgp::own::{OwnCertificate, build};
     pub use super::pgp::registered::{
-        CertificateError, CertificateInfo, MAX_CERTIFICATE, armored, inspect, read_file,
+        CertificateError, CertificateInfo, MAX_CERTIFICATE, algorithms, armored, inspect, read_file,
     };
 }

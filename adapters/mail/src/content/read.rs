@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chancery_hsm_api::PgpDecryption;
 use chancery_label::{Level, Tlp};
 use chancery_message::{
-    AssertedLabel, Inbound, Intent, Operation, Parsed, RecipientRole, RequestedRecipient,
-    Submission, Text, Timestamp,
+    AssertedLabel, ContentProtection, Inbound, Intent, Operation, Parsed, RecipientRole,
+    RequestedRecipient, Submission, Text, Timestamp,
 };
 use chancery_pipeline::ports::SenderCertificates;
 
@@ -76,7 +76,7 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
     // 2. The protection: the whole content, by OpenPGP, once.
     let claimed = sender.to_lowercase();
     let registered = Sender::new(&claimed, keys.senders);
-    let (octets, verified, encrypted) = match shape(&outer)? {
+    let (octets, verified, mut protection) = match shape(&outer)? {
         Shape::Encrypted(part) => {
             let message = armor::open(&part.decoded()?, sequoia_openpgp::armor::Kind::Message)?;
             let opened = open::open(
@@ -86,7 +86,12 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
                 &registered,
                 keys.now,
             )?;
-            (opened.plaintext, opened.verified, true)
+            let protection = ContentProtection {
+                encryption: opened.encryption,
+                symmetric: opened.symmetric,
+                ..ContentProtection::default()
+            };
+            (opened.plaintext, opened.verified, protection)
         }
         Shape::Signed { content, signature } => {
             let signature = armor::open(
@@ -100,9 +105,14 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
                 &registered,
                 keys.now,
             )?;
-            (content.raw.to_vec().into(), verified, false)
+            (
+                content.raw.to_vec().into(),
+                verified,
+                ContentProtection::default(),
+            )
         }
     };
+    let encrypted = protection.symmetric.is_some();
     // 3. The inside: the same strictness.
     header::check_lines(&octets)?;
     let whole = entity::parse(&octets)?;
@@ -120,6 +130,10 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
             "content that is not public came unencrypted",
             rule::PROTECTION,
         ));
+    }
+    if let Some((key, hash)) = verified.made_with.clone() {
+        protection.signing = vec![key];
+        protection.hash = Some(hash);
     }
     // 4. The submission.
     Ok(Submission {
@@ -143,6 +157,7 @@ fn submission(inbound: &Inbound, raw: &[u8], keys: &ReadKeys<'_>) -> Read<Submis
         evaluation: fields::evaluation(inner)?,
         external_id: Some(fields::external_id(&headers, &verified)?),
         signature: verified.evidence,
+        protection: Some(protection),
         siena: None,
     })
 }

@@ -42,6 +42,9 @@ const fn title(problem: Problem) -> &'static str {
             RefusalKind::BadLabel => "the label cannot be read",
             RefusalKind::NoLabel => "there is no label",
             RefusalKind::LabelAboveChannel => "the label is above this channel",
+            RefusalKind::WeakProtection => {
+                "the cryptography that carries it is not allowed for its label"
+            }
             RefusalKind::BadSignature => "the signature proves nothing",
             RefusalKind::Replayed => "the message came before",
             RefusalKind::KeyReused => "the idempotency key was used for another request",

@@ -111,6 +111,7 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<Submission, Mal
         intent,
         claimed_sender: None,
         signature: SignatureEvidence::Absent,
+        protection: None,
         external_id: None,
         siena: None,
     })

@@ -148,6 +148,7 @@ pub(crate) fn peer() -> Peer {
                     fingerprint: [1; 32],
                     spki: [2; 32],
                     not_after: Timestamp::from_micros(0),
+                    key: "ecdsa_secp256r1_sha256".to_owned(),
                 },
                 group: "X25519MLKEM768".to_owned(),
             },

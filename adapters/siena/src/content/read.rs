@@ -124,6 +124,7 @@ fn submission(inbound: &Inbound, raw: &[u8], on: Date) -> Result<(Submission, bo
         body: Text::new(body),
         attachments,
         signature: SignatureEvidence::Absent,
+        protection: None,
         precedence,
         purpose,
         personal_data,

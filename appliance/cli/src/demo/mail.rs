@@ -17,7 +17,7 @@ use chancery_message::{Inbound, PeerEvidence, TransportEvidence};
 use chancery_pipeline::ports::{
     Ask, BoxFuture, Chunks, DoorRefusal, Gate, GateError, Reply, ReplyBody,
 };
-use chancery_pipeline::protocol::{MailSent, SendMail};
+use chancery_pipeline::protocol::{MailSent, RelaySession, SendMail};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
@@ -278,6 +278,10 @@ impl Relay {
             from: from.to_owned(),
             to: to.to_owned(),
             deadline_ms: 60_000,
+            session: RelaySession {
+                groups: vec!["X25519MLKEM768".to_owned()],
+                tls13: true,
+            },
         };
         match sender.send(&head, mail.into()).await {
             MailSent::Accepted { reply } => Ok(reply),

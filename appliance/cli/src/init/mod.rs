@@ -230,6 +230,13 @@ pub(crate) fn make(plan: &Plan, mut step: impl FnMut(&str)) -> Result<Places, Fa
         .as_deref()
         .unwrap_or(authority.pem().as_bytes());
     files::create(&dir.join("tls/relay-ca.pem"), 0o444, relay_ca)?;
+    // Beside public things alone: core reads this folder for the doors, never
+    // that of the authority's key.
+    files::create(
+        &dir.join("tls/clients.pem"),
+        0o444,
+        authority.pem().as_bytes(),
+    )?;
 
     step("database");
     create_database(&plan.programs.join("chancery-core"), &places.config())?;

@@ -106,12 +106,12 @@ pub(super) fn text(plan: &Plan, module: &Path) -> Result<String, Failure> {
             DoorZone::Siena => options.extend([
                 ("doors.siena.listen", string(&plan.siena.to_string())),
                 ("doors.siena.certificate", string("tls/siena.pem")),
-                ("doors.siena.client_ca", string("ca/ca.pem")),
+                ("doors.siena.client_ca", string("tls/clients.pem")),
             ]),
             DoorZone::Rest => options.extend([
                 ("doors.rest.listen", string(&plan.rest.to_string())),
                 ("doors.rest.certificate", string("tls/rest.pem")),
-                ("doors.rest.client_ca", string("ca/ca.pem")),
+                ("doors.rest.client_ca", string("tls/clients.pem")),
             ]),
         }
     }

@@ -161,7 +161,7 @@ fn texts(folder: Option<&Path>) -> Result<PolicyTexts, Failure> {
     match folder {
         None => Ok(PolicyTexts::shipped()),
         Some(folder) if means_shipped(folder) => Ok(PolicyTexts::shipped()),
-        Some(folder) => Ok(PolicyTexts::new(folder_of(folder, ".cedar")?)),
+        Some(folder) => set_of(folder),
     }
 }
 
@@ -170,8 +170,21 @@ fn means_shipped(folder: &Path) -> bool {
     folder == Path::new("shipped") && !folder.exists()
 }
 
+/// The policy set of a folder: its rules, and the cryptographic policy.
+pub(crate) fn set_of(folder: &Path) -> Result<PolicyTexts, Failure> {
+    files_of(folder, PolicyTexts::is_part, "*.cedar").map(PolicyTexts::new)
+}
+
 /// Name and text of the files of a folder whose names end so.
 pub(crate) fn folder_of(folder: &Path, end: &str) -> Result<Vec<(String, String)>, Failure> {
+    files_of(folder, |name| name.ends_with(end), &format!("*{end}"))
+}
+
+fn files_of(
+    folder: &Path,
+    wanted: impl Fn(&str) -> bool,
+    named: &str,
+) -> Result<Vec<(String, String)>, Failure> {
     let cannot = || format!("{} cannot be read", folder.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed(cannot()))? {
@@ -179,13 +192,13 @@ pub(crate) fn folder_of(folder: &Path, end: &str) -> Result<Vec<(String, String)
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        if name.ends_with(end) {
+        if wanted(name) {
             found.push((name.to_owned(), files::text(&path, MOST)?));
         }
     }
     if found.is_empty() {
         return Err(Failure::new(format!(
-            "there is no `*{end}` in {}",
+            "there is no `{named}` in {}",
             folder.display()
         )));
     }

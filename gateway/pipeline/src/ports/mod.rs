@@ -12,4 +12,4 @@ pub use gate::{
 pub use ledger::{
     AuditLeaf, Committed, Guard, Head, Ledger, LedgerError, Step, StoredCheckpoint, Write,
 };
-pub use senders::{SenderCertificates, SendersError};
+pub use senders::{CertificateAlgorithms, SenderCertificates, SendersError};

@@ -16,7 +16,7 @@ use crate::stages::authenticate::{Authenticated, authenticate};
 use crate::stages::commit::{Origin, commit, gone, judge_all, shown};
 use crate::stages::draft::{Draft, above_channel, draft, recipients};
 use crate::stages::label::label;
-use crate::stages::{consent, idempotency, quarantine};
+use crate::stages::{consent, idempotency, protection, quarantine};
 
 /// How often a step is decided again when the rules changed under it.
 const DECIDED_AGAIN: u32 = 5;
@@ -117,6 +117,14 @@ fn whole(
     let addressed = recipients(gateway, &rules, &sender, submission, now)?;
     let draft = draft(gateway, submission, &sender, labelled, &addressed, now)?;
     above_channel(&rules, inbound.peer.channel, &sender, &draft, now)?;
+    protection::received(
+        gateway,
+        &rules,
+        inbound,
+        submission,
+        &draft.labelled.label,
+        now,
+    )?;
 
     if submission.intent == Intent::Check {
         return check(gateway, inbound, &rules, &sender, &draft, now);

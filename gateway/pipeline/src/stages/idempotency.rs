@@ -74,6 +74,7 @@ impl Request {
         // What was asked, apart from how it was encrypted and signed on the way.
         let meaning = Submission {
             signature: chancery_message::SignatureEvidence::Absent,
+            protection: None,
             ..submission.clone()
         };
         let bytes = zeroize::Zeroizing::new(postcard::to_stdvec(&meaning).unwrap_or_default());

@@ -118,6 +118,7 @@ mod tests {
             attachments: Vec::new(),
             label,
             signature: SignatureEvidence::Absent,
+            protection: None,
             precedence: Precedence::Routine,
             purpose: None,
             personal_data: None,

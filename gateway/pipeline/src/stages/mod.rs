@@ -14,6 +14,7 @@ pub mod label;
 pub mod opened;
 pub mod orders;
 mod portions;
+pub mod protection;
 pub mod quarantine;
 mod queue;
 pub mod reading;

@@ -1,12 +1,13 @@
 //! A permitted delivery, opened: what its recipient may see.
 
-use chancery_message::{BodyId, Content, ParticipantId, Text, Timestamp};
+use chancery_message::{BodyId, Content, ParticipantId, Text, Timestamp, TransportEvidence};
 
 use crate::documents::{DeliveryDocument, Document as _, MessageDocument};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rows::{DeliveryRow, MessageRow};
 use crate::stages::due;
+use crate::stages::protection;
 use crate::stages::release::{Released, judge, lets_go, message_of, not_found};
 use crate::stages::sources::known_to;
 use crate::vault;
@@ -169,13 +170,15 @@ impl Released {
     }
 }
 
-/// A subject for a listing, behind the same decision as a release.
+/// A subject for a listing over this session, behind the same decision as a
+/// release; in its place why, where the session is not allowed for the label.
 ///
 /// # Errors
 /// As [`Released::view`].
 pub fn subject(
     gateway: &Gateway,
     row: &DeliveryRow,
+    over: &TransportEvidence,
 ) -> Result<Option<(Text, MessageRow, MessageDocument)>, StageError> {
     let (message, meta) = message_of(gateway, row)?;
     let now = gateway.now();
@@ -185,6 +188,18 @@ pub fn subject(
     let go = lets_go(gateway, &rules, &judgement, row, now)?;
     if go.is_no() {
         return Ok(None);
+    }
+    if let Some(why) = meta
+        .label
+        .as_ref()
+        .and_then(|label| protection::hides(&rules, over, label, now))
+    {
+        // That something waits may be known; what it is about is not opened.
+        return Ok(Some((
+            Text::new(format!("(not shown: {why})")),
+            message,
+            meta,
+        )));
     }
     let permit = judgement.permit(message.id, &row.recipient, go.closed(), now)?;
     let opened = vault::open(gateway, &permit, &message, meta.label.as_ref())?;

@@ -21,6 +21,7 @@ use crate::outcome::{Refusal, RefusalKind, Verdict};
 use crate::ports::{Guard, LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::{Question, Rules};
+use crate::stages::protection::{self, Over};
 use crate::stages::queue::{QueueInput, anchor, hold_again, verdict_event};
 use crate::stages::{consent, due};
 use crate::underway::Way;
@@ -247,19 +248,21 @@ pub(crate) fn votes_of(
 }
 
 /// Decides a delivery again and, if it may go, records its opening and gives
-/// out the permit. `by` is who it is opened for, in the record.
+/// out the permit. `by` is who it is opened for, in the record; `over` what will
+/// carry it.
 ///
 /// # Errors
-/// [`RefusalKind::NotFound`], [`RefusalKind::NotNow`], [`RefusalKind::Denied`]
-/// (recorded); others when ledger or keys fail.
+/// [`RefusalKind::NotFound`], [`RefusalKind::NotNow`], [`RefusalKind::Denied`],
+/// [`RefusalKind::WeakProtection`] (both recorded); others when ledger or keys fail.
 pub fn release(
     gateway: &Gateway,
     id: &DeliveryId,
     recipient: &ParticipantId,
     by: &Actor,
+    over: Over<'_>,
 ) -> Result<Released, StageError> {
     for _ in 0..DECIDED_AGAIN {
-        match release_once(gateway, id, recipient, by) {
+        match release_once(gateway, id, recipient, by, over) {
             Err(StageError::Ledger(LedgerError::Conflict)) => {}
             other => return other,
         }
@@ -272,6 +275,7 @@ fn release_once(
     id: &DeliveryId,
     recipient: &ParticipantId,
     by: &Actor,
+    over: Over<'_>,
 ) -> Result<Released, StageError> {
     let row = own_delivery(gateway, id, recipient)?;
     let open_now = match row.state {
@@ -310,6 +314,7 @@ fn release_once(
     // Begun before the rules are read: who changes them later sees it.
     let way = gateway.under_way.begin(row.id);
     let rules = gateway.rules();
+    protection::given(gateway, &rules, &row, meta.label.as_ref(), over, now)?;
     let judgement = judge(gateway, &rules, &message, &meta, &row, now)?;
     let go = lets_go(gateway, &rules, &judgement, &row, now)?;
     if go.is_no() {

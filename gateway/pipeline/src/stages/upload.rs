@@ -4,7 +4,7 @@
 
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_hsm_api::KekId;
-use chancery_message::{BodyId, ParticipantId};
+use chancery_message::{BodyId, ParticipantId, PeerEvidence};
 use chancery_seal::{BodySealer, SealedSegment};
 
 use crate::gateway::{Gateway, StageError};
@@ -97,7 +97,7 @@ impl<'g> Upload<'g> {
     ///
     /// # Errors
     /// As [`Upload::push`].
-    pub fn finish(self, channel: chancery_message::Channel) -> Result<Outcome, StageError> {
+    pub fn finish(self, peer: &PeerEvidence) -> Result<Outcome, StageError> {
         let Self {
             gateway,
             owner,
@@ -129,13 +129,14 @@ impl<'g> Upload<'g> {
             Key::Bytes,
             i64::try_from(finished.facts.size).unwrap_or(i64::MAX),
         )
-        .detail(Key::Channel, channel.name())
+        .detail(Key::Channel, peer.channel.name())
         .detail(Key::Participant, owner.as_str());
         gateway.ledger.commit(Step {
             guards: Vec::new(),
             writes: waiting,
             events: vec![event],
         })?;
+        gateway.set_uploaded_over(id, peer.transport.clone());
         Ok(Outcome::Uploaded {
             id: id.to_string(),
             sha256: finished.facts.sha256,

@@ -12,7 +12,7 @@ mod message;
 mod origin;
 mod parties;
 
-use chancery_label::Label;
+use chancery_label::{Label, Level};
 use chancery_message::{Channel, MessageId, ParticipantId, Purpose};
 
 use crate::decision::Obligation;
@@ -126,6 +126,17 @@ pub struct Derived {
     pub obligations: Vec<Obligation>,
     /// The epoch of the directory that it was derived from.
     pub epoch: u64,
+}
+
+impl Derived {
+    /// The same over a way whose cryptography carries no more than this: the
+    /// approval of the channel is for the exact profile that the message would
+    /// travel with, and never above it.
+    #[must_use]
+    pub fn carried_by(mut self, ceiling: Level) -> Self {
+        self.facts.crypto_approval = self.facts.crypto_approval.min(ceiling);
+        self
+    }
 }
 
 /// A release about which there are no facts: it is refused.

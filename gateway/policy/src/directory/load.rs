@@ -222,7 +222,8 @@ pub fn ended(text: &str, directory: &Directory, ids: &[String], now: Timestamp) 
     problems
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
+/// The line of a byte, counted from 1.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 

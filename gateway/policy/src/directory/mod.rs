@@ -13,8 +13,8 @@ use std::collections::HashMap;
 
 use chancery_message::{Channel, OfficerId, ParticipantId, Timestamp};
 
-pub(crate) use load::read_toml;
 pub use load::{DirectoryError, Problem, ended};
+pub(crate) use load::{line_at, read_toml};
 pub use officer::{Officer, Role};
 pub use participant::{
     Approval, ChannelEntry, Clearance, Duty, Fingerprint, MailEntry, Participant, Standing,

@@ -13,6 +13,7 @@ use miette::Diagnostic;
 
 use super::prepared::Prepared;
 use super::{Engine, Rule, words};
+use crate::crypto::CryptoPolicy;
 use crate::gate::{CATALOGUE, Effect, Gate};
 use crate::texts::{PolicyTexts, SCHEMA};
 
@@ -70,9 +71,18 @@ impl fmt::Display for Problem {
 pub(super) fn load(texts: &PolicyTexts, completeness: Completeness) -> Result<Engine, PolicyError> {
     let mut loading = Loading::default();
     for (file, text) in texts.files() {
-        loading.file(file, text);
+        if file.ends_with(".cedar") {
+            loading.file(file, text);
+        } else if file != crate::crypto::FILE {
+            loading.problem(
+                file,
+                None,
+                "no part of a policy set: its files are *.cedar and crypto.toml",
+            );
+        }
     }
     loading.whole(completeness);
+    let crypto = CryptoPolicy::read(texts.crypto());
     let schema = match Schema::from_cedarschema_str(SCHEMA) {
         Ok((schema, _warnings)) => schema,
         Err(error) => {
@@ -96,10 +106,16 @@ pub(super) fn load(texts: &PolicyTexts, completeness: Completeness) -> Result<En
             return Err(loading.into_error());
         }
     };
-    if !loading.problems.is_empty() {
-        return Err(loading.into_error());
-    }
+    let crypto = match crypto {
+        Ok(crypto) if loading.problems.is_empty() => crypto,
+        Ok(_) => return Err(loading.into_error()),
+        Err(problems) => {
+            loading.problems.extend(problems);
+            return Err(loading.into_error());
+        }
+    };
     Ok(Engine {
+        crypto,
         policies,
         rules,
         words,

@@ -11,6 +11,7 @@ use chancery_label::{HandlingCode, Level};
 use chancery_message::{MessageId, ParticipantId};
 use sha2::{Digest, Sha256};
 
+use crate::crypto::CryptoPolicy;
 use crate::decision::{About, Alarm, Decision, Obligation};
 use crate::derive::{Underivable, fact_id};
 use crate::facts::Facts;
@@ -29,6 +30,7 @@ pub struct Engine {
     words: words::Words,
     authorizer: Authorizer,
     nothing: Entities,
+    crypto: CryptoPolicy,
     hash: [u8; 32],
 }
 
@@ -116,6 +118,12 @@ impl Engine {
             policy: self.hash,
         };
         Decision::malformed(about, Vec::new())
+    }
+
+    /// The cryptographic policy of the set.
+    #[must_use]
+    pub const fn crypto(&self) -> &CryptoPolicy {
+        &self.crypto
     }
 
     /// Hash of the policy set: [`PolicyTexts::hash`].

@@ -1,5 +1,6 @@
 //! OpenPGP by sequoia, with the gateway's keys in the token.
 
+pub(crate) mod algorithm;
 pub(crate) mod armor;
 pub(crate) mod framing;
 pub(crate) mod open;

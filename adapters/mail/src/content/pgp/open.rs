@@ -17,6 +17,7 @@ use sequoia_openpgp::types::SymmetricAlgorithm;
 use sequoia_openpgp::{Cert, Error, KeyHandle, Result};
 use zeroize::Zeroizing;
 
+use super::algorithm;
 use super::framing;
 use super::own::OwnCertificate;
 use super::policy::{SKEW, policy, system_time};
@@ -35,6 +36,9 @@ const BUFFER: usize = 64 * 1024;
 pub(crate) struct Opened {
     pub(crate) plaintext: Zeroizing<Vec<u8>>,
     pub(crate) verified: Verified,
+    /// The keys that it is encrypted to, and its cipher.
+    pub(crate) encryption: Vec<String>,
+    pub(crate) symmetric: Option<String>,
 }
 
 /// Opens a binary OpenPGP message.
@@ -62,6 +66,8 @@ pub(crate) fn open(
         others: 0,
         signed: false,
         verified: None,
+        recipients: Vec::new(),
+        symmetric: None,
     };
     let limit = MAX_PLAINTEXT.min(message.len().saturating_mul(MAX_GROWTH).max(GROWTH_FLOOR));
     let latest = system_time(now.after(SKEW));
@@ -84,7 +90,7 @@ pub(crate) fn open(
             if !decryptor.message_processed() {
                 return Err(Error::InvalidOperation("not at its end".to_owned()).into());
             }
-            Ok(decryptor.into_helper().verified)
+            Ok(decryptor.into_helper())
         });
     sender.check()?;
     // Only a wrong point is the message's fault; all else is the custody's.
@@ -94,11 +100,18 @@ pub(crate) fn open(
         return Err(Fault::Unavailable(error.to_string()));
     }
     match opened {
-        Ok(Some(verified)) => Ok(Opened {
+        Ok(Opening {
+            verified: Some(verified),
+            recipients,
+            symmetric,
+            ..
+        }) => Ok(Opened {
             plaintext,
             verified,
+            encryption: recipients,
+            symmetric,
         }),
-        Ok(None) | Err(_) => {
+        Ok(_) | Err(_) => {
             // One answer for everything that needed the key: no oracle.
             let what = refused
                 .take()
@@ -123,6 +136,8 @@ struct Opening<'a> {
     others: usize,
     signed: bool,
     verified: Option<Verified>,
+    recipients: Vec<String>,
+    symmetric: Option<String>,
 }
 
 impl Opening<'_> {
@@ -191,7 +206,10 @@ impl VerificationHelper for Opening<'_> {
         let mut encrypted = false;
         for (index, layer) in structure.into_iter().enumerate() {
             match layer {
-                MessageLayer::Encryption { .. } if index == 0 => encrypted = true,
+                MessageLayer::Encryption { sym_algo, .. } if index == 0 => {
+                    encrypted = true;
+                    self.symmetric = Some(algorithm::cipher(sym_algo));
+                }
                 MessageLayer::Compression { .. } if encrypted => {}
                 MessageLayer::SignatureGroup { results } if encrypted && group.is_none() => {
                     group = Some(judge(&results, self.now));
@@ -223,6 +241,8 @@ impl DecryptionHelper for Opening<'_> {
         decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
     ) -> Result<Option<Cert>> {
         let key = self.own.encryption();
+        // Whoever else can open it counts too.
+        self.recipients = session_keys.iter().map(algorithm::recipient).collect();
         let mut decryptor = TokenDecryptor {
             key: key.clone(),
             token: self.token,

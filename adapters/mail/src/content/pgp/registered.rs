@@ -1,13 +1,14 @@
 //! Other people's certificates: read for the directory, judged when used.
 
 use chancery_hsm_api::KeyError;
-use chancery_message::Timestamp;
+use chancery_message::{ContentProtection, Timestamp};
 use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::serialize::SerializeInto as _;
-use sequoia_openpgp::types::RevocationStatus;
+use sequoia_openpgp::types::{HashAlgorithm, RevocationStatus, SymmetricAlgorithm};
 use sequoia_openpgp::{Cert, cert::CertParser};
 
+use super::algorithm;
 use super::policy::{policy, system_time, timestamp};
 
 /// Largest certificate that is read, bytes.
@@ -140,6 +141,34 @@ pub fn inspect(bytes: &[u8], now: Timestamp) -> Result<CertificateInfo, Certific
         can_sign: keys().for_signing().next().is_some(),
     })
 }
+
+/// By which algorithms a mail to this certificate would be protected now.
+///
+/// # Errors
+/// When nothing can be encrypted to it now.
+pub fn algorithms(bytes: &[u8], now: Timestamp) -> Result<ContentProtection, CertificateError> {
+    let cert = parse(bytes)?;
+    let places = encryption_keys(&cert, now)?;
+    let all: Vec<_> = cert.keys().collect();
+    Ok(ContentProtection {
+        encryption: places
+            .iter()
+            .filter_map(|place| all.get(*place))
+            .map(|one| algorithm::key(one.key()))
+            .collect(),
+        // What the renderer makes: see `render`.
+        signing: vec![OWN_KEY.to_owned()],
+        symmetric: Some(algorithm::cipher(CIPHER)),
+        hash: Some(algorithm::hash(DIGEST)),
+    })
+}
+
+/// The gateway's own keys are on this curve.
+const OWN_KEY: &str = "p256";
+/// The cipher of mail that goes out.
+pub(crate) const CIPHER: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
+/// The digest of its signature.
+pub(crate) const DIGEST: HashAlgorithm = HashAlgorithm::SHA256;
 
 pub(crate) const UNBOUND: &str = "it is not bound by a signature that is strong enough";
 

@@ -14,6 +14,7 @@ use sequoia_openpgp::parse::stream::{
 use sequoia_openpgp::types::{RevocationStatus, SignatureType};
 use sequoia_openpgp::{Cert, Error, KeyHandle, Result};
 
+use super::algorithm;
 use super::own::OwnCertificate;
 use super::policy::{SKEW, policy, system_time, timestamp};
 use super::registered;
@@ -26,6 +27,8 @@ use crate::content::fault::{Fault, Read};
 pub(crate) struct Verified {
     pub(crate) evidence: SignatureEvidence,
     pub(crate) digest: Option<Vec<u8>>,
+    /// The key and the digest's algorithm of a good signature.
+    pub(crate) made_with: Option<(String, String)>,
 }
 
 impl Verified {
@@ -33,6 +36,7 @@ impl Verified {
         Self {
             evidence: SignatureEvidence::Absent,
             digest: None,
+            made_with: None,
         }
     }
 
@@ -42,6 +46,7 @@ impl Verified {
                 reason: reason.to_owned(),
             },
             digest: None,
+            made_with: None,
         }
     }
 }
@@ -134,6 +139,10 @@ fn judge_good(good: &GoodChecksum<'_>, now: Timestamp) -> Verified {
             signed_at: timestamp(signed_at),
         },
         digest: good.sig.computed_digest().map(<[u8]>::to_vec),
+        made_with: Some((
+            algorithm::key(good.ka.key()),
+            algorithm::hash(good.sig.hash_algo()),
+        )),
     }
 }
 

@@ -23,7 +23,7 @@ use sequoia_openpgp::packet::signature::SignatureBuilder;
 use sequoia_openpgp::serialize::stream::{
     Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer,
 };
-use sequoia_openpgp::types::{Features, HashAlgorithm, SignatureType, SymmetricAlgorithm};
+use sequoia_openpgp::types::{Features, SignatureType};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::pgp::own::OwnCertificate;
@@ -226,12 +226,12 @@ fn write(
     let message = Armorer::new(Message::new(sink))
         .kind(Kind::Message)
         .build()?;
-    let message = Encryptor::with_session_key(message, SymmetricAlgorithm::AES256, session_key)?
+    let message = Encryptor::with_session_key(message, registered::CIPHER, session_key)?
         .add_recipients(recipients)
         .build()?;
     let template = SignatureBuilder::new(SignatureType::Binary);
     let message = Signer::with_template(message, signer, template)?
-        .hash_algo(HashAlgorithm::SHA256)?
+        .hash_algo(registered::DIGEST)?
         .creation_time(system_time(now))
         .add_intended_recipient(recipient)
         .build()?;

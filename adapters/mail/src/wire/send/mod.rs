@@ -6,6 +6,7 @@
 //! the reply, nobody knows: [`MailSent::Unknown`], which is never retried
 //! without a decision.
 
+mod agreed;
 mod capped;
 mod outcome;
 
@@ -13,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chancery_pipeline::protocol::{MailSent, SendMail};
+use chancery_pipeline::protocol::{MailSent, RelaySession, SendMail};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
     TlsVersion,
@@ -25,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::agreed::Agreed;
 use self::capped::{Budget, Capped};
 use self::outcome::{Finish, check, refused, said, spoken, temporary};
 use crate::address::Address;
@@ -110,6 +112,7 @@ struct Kept {
     connection: AsyncSmtpConnection,
     budget: Budget,
     since: Instant,
+    agreed: Option<Agreed>,
 }
 
 impl Sender {
@@ -132,6 +135,7 @@ impl Sender {
         }
         let roots = Certificate::from_pem(&relay.ca_pem)
             .map_err(|error| RelayError::Ca(error.to_string()))?;
+        agreed::install();
         let name = relay.tls_name.clone().unwrap_or_else(|| relay.host.clone());
         let tls = TlsParametersBuilder::new(name)
             .certificate_store(CertificateStore::None)
@@ -169,7 +173,7 @@ impl Sender {
                 reason: "the envelope's address cannot be written".to_owned(),
             };
         };
-        let begun = timeout_at(deadline, self.begin(from, to, &mail)).await;
+        let begun = timeout_at(deadline, self.begin(from, to, &mail, &head.session)).await;
         let mut kept = match begun {
             Ok(Err(sent)) => return sent,
             Ok(Ok(kept)) if Instant::now() < deadline => kept,
@@ -200,8 +204,11 @@ impl Sender {
         from: lettre::Address,
         to: lettre::Address,
         mail: &[u8],
+        wanted: &RelaySession,
     ) -> Result<Kept, MailSent> {
-        if let Some(mut kept) = self.reuse().await {
+        if let Some(mut kept) = self.reuse().await
+            && fits(kept.agreed, wanted).is_ok()
+        {
             match self
                 .envelope(&mut kept.connection, from.clone(), to.clone(), mail)
                 .await
@@ -215,6 +222,7 @@ impl Sender {
             }
         }
         let mut kept = self.connect().await?;
+        fits(kept.agreed, wanted).map_err(|reason| MailSent::Permanent { reason })?;
         match self.envelope(&mut kept.connection, from, to, mail).await {
             Ok(()) => Ok(kept),
             Err(Trouble::Smtp(error)) if error.status().is_some() => Err(refused(&error)),
@@ -268,22 +276,22 @@ impl Sender {
                     "the relay offers no STARTTLS, and mail does not go without it".to_owned(),
                 );
             }
-            connection
-                .starttls(self.tls.clone(), &self.hello)
-                .await
-                .map_err(|error| format!("no TLS with the relay: {}", said(&error)))?;
+            let (done, agreed) =
+                agreed::watch(connection.starttls(self.tls.clone(), &self.hello)).await;
+            done.map_err(|error| format!("no TLS with the relay: {}", said(&error)))?;
             if !connection.is_encrypted() {
                 return Err("the connection to the relay is not encrypted".to_owned());
             }
-            Ok(connection)
+            Ok((connection, agreed))
         };
         match timeout(self.relay.timeouts.connect, work).await {
-            Ok(Ok(connection)) => {
+            Ok(Ok((connection, agreed))) => {
                 budget.renew();
                 Ok(Kept {
                     connection,
                     budget,
                     since: Instant::now(),
+                    agreed,
                 })
             }
             Ok(Err(reason)) => Err(temporary(reason)),
@@ -315,6 +323,24 @@ impl Sender {
         let work = connection.command(Data);
         settle(timeout(within, work).await)
     }
+}
+
+/// Whether a session with the relay may carry the mail.
+fn fits(agreed: Option<Agreed>, wanted: &RelaySession) -> Result<(), String> {
+    let Some(agreed) = agreed else {
+        return Err("it is not known what was agreed on with the relay".to_owned());
+    };
+    if wanted.tls13 && !agreed.tls13 {
+        return Err("the relay speaks TLS 1.2, and the message's level wants TLS 1.3".to_owned());
+    }
+    let group = agreed.group();
+    if wanted.groups.contains(&group) {
+        return Ok(());
+    }
+    Err(format!(
+        "the key exchange with the relay (`{group}`) is not allowed for the message's level: it wants {}",
+        wanted.groups.join(" or ")
+    ))
 }
 
 enum Trouble {
