@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use chancery_ipc::Command;
-use chancery_ipc::supervise::{Child, Event, Programs, Supervisor, node};
+use chancery_ipc::supervise::{Child, Event, Programs, SuperviseError, Supervisor, node};
 use chancery_settings::Settings;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::failure::{Failure, failed};
@@ -47,7 +48,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     runtime()?
         .block_on(async {
             if args.until_input_ends {
-                supervisor.run(until_input_ends(), tell).await
+                supervisor.run(until_input_ends()?, tell).await
             } else {
                 supervisor.run_with_signals(tell).await
             }
@@ -55,9 +56,18 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-/// Orders: stop when standard input ends.
-fn until_input_ends() -> mpsc::Receiver<Command> {
+/// Orders: stop when standard input ends, read again at SIGHUP.
+fn until_input_ends() -> Result<mpsc::Receiver<Command>, SuperviseError> {
     let (send, orders) = mpsc::channel(1);
+    let mut hup = signal(SignalKind::hangup()).map_err(SuperviseError::Signals)?;
+    let again = send.clone();
+    tokio::spawn(async move {
+        while hup.recv().await.is_some() {
+            if again.send(Command::Reload).await.is_err() {
+                return;
+            }
+        }
+    });
     std::thread::spawn(move || {
         let _ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _told = send.blocking_send(Command::Stop);
@@ -66,7 +76,7 @@ fn until_input_ends() -> mpsc::Receiver<Command> {
             std::thread::park();
         }
     });
-    orders
+    Ok(orders)
 }
 
 /// The daemons of the node with these settings.

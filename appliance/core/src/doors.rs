@@ -20,6 +20,7 @@ use crate::condition;
 use crate::files;
 use crate::replies;
 use crate::tickets::{Taken, await_answer};
+use crate::watch;
 
 /// The largest submission that a door may hand over, whatever its settings say.
 const MOST: usize = 128 * 1024 * 1024;
@@ -34,7 +35,9 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel, settings: 
             Ok(stream) => {
                 let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
                 let (app, settings) = (Arc::clone(&app), Arc::clone(&settings));
-                let here = app.presence.arrived(&format!("door-{zone}"));
+                let name = format!("door-{zone}");
+                let (here, came) = app.presence.arrived(&name);
+                watch::arrived(&app, &name, came);
                 tokio::spawn(async move {
                     let _here = here;
                     while let Some(request) = incoming.next().await {

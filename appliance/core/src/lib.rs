@@ -30,6 +30,7 @@ mod rules;
 mod ruling;
 mod start;
 mod tickets;
+mod watch;
 
 use std::process::ExitCode;
 

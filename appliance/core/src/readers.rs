@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::doors::blocking;
 use crate::replies;
 use crate::tickets::{Answered, Taken, await_answer};
+use crate::watch;
 
 /// The largest typed submission.
 const MOST: usize = 160 * 1024 * 1024;
@@ -30,7 +31,9 @@ pub(crate) async fn serve(app: Arc<App>, links: Links, zone: Channel) {
             Ok(stream) => {
                 let (_caller, mut incoming) = connection(stream, Side::Server, Limits::default());
                 let app = Arc::clone(&app);
-                let here = app.presence.arrived(&format!("reader-{zone}"));
+                let name = format!("reader-{zone}");
+                let (here, came) = app.presence.arrived(&name);
+                watch::arrived(&app, &name, came);
                 tokio::spawn(async move {
                     let _here = here;
                     while let Some(request) = incoming.next().await {

@@ -24,6 +24,7 @@ use tracing::{error, info};
 use crate::app::{App, MailIdentity};
 use crate::{
     admin, algorithms, checkpoints, doors, files, foresight, keys, mailer, readers, rewrap, rules,
+    watch,
 };
 
 /// Why core does not start, or stops.
@@ -313,8 +314,9 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
             Key::Policy,
             hex::encode(recovering.gateway.rules().engine().policy_hash()),
         );
+        let died = watch::own_restart(&recovering, SystemClock.now())?;
         recovering.gateway.ledger.commit(Step {
-            events: vec![event],
+            events: died.into_iter().chain([event]).collect(),
             ..Step::default()
         })?;
         receipt::recover(&recovering.gateway)
@@ -343,6 +345,7 @@ async fn serve(app: Arc<App>, links: Links, settings: Settings) -> Result<(), Fa
     tokio::spawn(housekeeping(Arc::clone(&app), look));
     tokio::spawn(rewrap::run(Arc::clone(&app)));
     tokio::spawn(foresight::run(Arc::clone(&app)));
+    tokio::spawn(watch::run(Arc::clone(&app)));
     links.ready().map_err(failed("saying that core is ready"))?;
     info!("core serves");
     let mut commands = links.commands();

@@ -340,6 +340,10 @@ events! {
         [Approvals, Generation, Kek, KeyRole, Outcome];
     KeyRewrapped = "key.rewrapped", Info, "a content key was put under the newest generation of its key-encryption key",
         [Body, Generation, Kek, Rows];
+    TokenLost = "token.lost", Alarm, "the token does not work, or the custodian does not answer: nothing is sealed or opened",
+        [Previous];
+    TokenReturned = "token.returned", Notice, "the token works again",
+        [Count, Previous];
     KeyEnding = "key.ending", Warning, "something that routes need will end soon",
         [Count, Expires, KeyRole];
 }

@@ -2,6 +2,7 @@
 //! it, the [`ports`] say what it needs of the world.
 #![forbid(unsafe_code)]
 
+mod carriage;
 pub mod desk;
 pub mod documents;
 pub mod gateway;

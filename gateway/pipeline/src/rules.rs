@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use chancery_hsm_api::Compartment;
-use chancery_label::{Label, Level};
-use chancery_message::{
-    Channel, Community, ContentProtection, MessageId, ParticipantId, Timestamp,
-};
-use chancery_policy::crypto::{self, CryptoPolicy, Use};
+use chancery_label::Level;
+use chancery_message::{Channel, Community, MessageId, ParticipantId, Timestamp};
+use chancery_policy::crypto::CryptoPolicy;
 use chancery_policy::derive::{self, MessageMeta, Release, Thresholds};
 use chancery_policy::directory::{Directory, Participant};
 use chancery_policy::engine::Engine;
@@ -21,7 +19,6 @@ use crate::documents::{LabelStanding, MessageDocument, Originator};
 use crate::judgement::{Judgement, obligations, verdict};
 use crate::outcome::{RecipientCard, Verdict};
 use crate::ports::CertificateAlgorithms;
-use crate::protocol::RelaySession;
 
 /// A snapshot of all rules.
 #[derive(Debug)]
@@ -104,78 +101,15 @@ impl Rules {
         self
     }
 
+    /// What reads partners' certificates, where there is one.
+    pub(crate) fn certificates(&self) -> Option<&dyn CertificateAlgorithms> {
+        self.certificates.as_deref()
+    }
+
     /// The cryptographic policy.
     #[must_use]
     pub fn crypto(&self) -> &CryptoPolicy {
         self.engine.crypto()
-    }
-
-    /// By which algorithms a mail to this participant would be protected; none
-    /// where there is no certificate, or nothing that reads it.
-    fn mail_algorithms(&self, id: &ParticipantId, now: Timestamp) -> Option<ContentProtection> {
-        let certificate = self.openpgp_certificate_of(id, now)?;
-        self.certificates.as_ref()?.algorithms(&certificate, now)
-    }
-
-    /// What a session with the relay must have to carry a mail of this label.
-    #[must_use]
-    pub fn relay_session(&self, label: &Label, now: Timestamp) -> RelaySession {
-        let crypto = self.crypto();
-        let need = crypto.need(label);
-        RelaySession {
-            groups: crypto
-                .allowed(Use::TlsGroup, need, now)
-                .map(str::to_owned)
-                .collect(),
-            tls13: crypto.version(crypto::TlsVersion::V12, need).is_err(),
-        }
-    }
-
-    /// Whether a mail of this label may be encrypted to that certificate.
-    ///
-    /// # Errors
-    /// [`crypto::NotAllowed`].
-    pub fn may_encrypt(
-        &self,
-        used: &ContentProtection,
-        label: &Label,
-        now: Timestamp,
-    ) -> Result<(), crypto::NotAllowed> {
-        let crypto = self.crypto();
-        crypto.openpgp(&openpgp(used), crypto.need(label), now)
-    }
-
-    /// The highest level that the cryptography of a way allows now: of doors by
-    /// what they offer (which session fetches it is looked at then), of mail by
-    /// the recipient's certificate and what the relay is offered.
-    fn carried(
-        &self,
-        recipient: &ParticipantId,
-        channel: Option<Channel>,
-        label: &Label,
-        now: Timestamp,
-    ) -> Level {
-        let crypto = self.crypto();
-        let hybrid = crypto.need(label).hybrid;
-        let group = |need| crypto.allowed(Use::TlsGroup, need, now).next().is_some();
-        match channel {
-            None => Level::TopSecret,
-            Some(Channel::Rest | Channel::Siena) => crypto.ceiling(hybrid, |need| {
-                group(need)
-                    && crypto
-                        .allows(Use::TlsSignature, DOOR_KEY, need, now)
-                        .is_ok()
-            }),
-            Some(Channel::Mail) => {
-                let used = self.mail_algorithms(recipient, now);
-                crypto.ceiling(hybrid, |need| {
-                    group(need)
-                        && used
-                            .as_ref()
-                            .is_none_or(|used| crypto.openpgp(&openpgp(used), need, now).is_ok())
-                })
-            }
-        }
     }
 
     /// The epoch of the snapshot.
@@ -449,19 +383,6 @@ impl Rules {
             Some(None) | None => {}
         }
         judgement
-    }
-}
-
-/// The key of the doors' certificates: theirs are on the curve P-256 alone.
-const DOOR_KEY: &str = "ecdsa_secp256r1_sha256";
-
-/// What was seen of OpenPGP, as the policy is asked about it.
-pub(crate) fn openpgp(used: &ContentProtection) -> crypto::OpenPgp<'_> {
-    crypto::OpenPgp {
-        encryption: &used.encryption,
-        signing: &used.signing,
-        symmetric: used.symmetric.as_deref(),
-        hash: used.hash.as_deref(),
     }
 }
 

@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use chancery_audit::{Actor, EventKind, Key};
 use chancery_label::Level;
@@ -213,10 +212,8 @@ fn what_waits_is_neither_shown_nor_given_over_a_session_that_may_not_carry_it() 
 fn the_last_day_of_an_algorithm_holds_to_its_last_second() {
     let world = world(SHIPPED);
     let set = |text: &str| {
-        world.clock.0.store(
-            Timestamp::parse(text).expect("a time").as_micros(),
-            Ordering::SeqCst,
-        );
+        let until = Timestamp::parse(text).expect("a time");
+        world.clock.advance(until.since(world.gateway.now()));
     };
     let send = || {
         submit(

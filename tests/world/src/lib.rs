@@ -18,6 +18,7 @@
     reason = "a test may end where it fails"
 )]
 
+pub mod cbom;
 mod certificate;
 pub mod command;
 mod failing;

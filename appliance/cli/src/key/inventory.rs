@@ -124,7 +124,7 @@ type Row = (
 
 /// What the keys, the sealed format and the doors use.
 fn algorithms() -> Vec<(String, Value)> {
-    let rows: [Row; 8] = [
+    let rows: [Row; 11] = [
         (
             "aes-256-kw",
             "AES-256 key wrap (RFC 3394)",
@@ -181,6 +181,33 @@ fn algorithms() -> Vec<(String, Value)> {
             0,
         ),
         (
+            "ecdh-x25519",
+            "ECDH X25519",
+            "key-agree",
+            "X25519",
+            &["keygen", "keyderive"],
+            128,
+            0,
+        ),
+        (
+            "ecdh-p-384",
+            "ECDH P-384",
+            "key-agree",
+            "P-384",
+            &["keygen", "keyderive"],
+            192,
+            0,
+        ),
+        (
+            "secp256r1mlkem768",
+            "SecP256r1MLKEM768",
+            "combiner",
+            "768",
+            &["keygen", "encapsulate", "decapsulate"],
+            128,
+            3,
+        ),
+        (
             "x25519mlkem768",
             "X25519MLKEM768",
             "combiner",
@@ -229,7 +256,11 @@ fn tls() -> (String, Value) {
                 "cipherSuites": [
                     { "name": "TLS_AES_256_GCM_SHA384", "algorithms": ["algorithm/aes-256-gcm"] },
                 ],
-                "cryptoRefArray": ["algorithm/x25519mlkem768", "algorithm/ecdsa-p-256"],
+                "cryptoRefArray": [
+                    "algorithm/x25519mlkem768", "algorithm/secp256r1mlkem768",
+                    "algorithm/ecdh-x25519", "algorithm/ecdh-p-256", "algorithm/ecdh-p-384",
+                    "algorithm/ecdsa-p-256",
+                ],
             },
         },
     });

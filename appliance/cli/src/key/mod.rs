@@ -81,6 +81,9 @@ enum Command {
         /// The role.
         role: KeyRole,
     },
+    /// Shows what the token can do: for each role the plans, which one is used,
+    /// and which mechanisms are missing for the others.
+    Capabilities,
     /// Proposes the next generation of a key; it is not used before `activate`.
     ///
     /// For key pairs: generate, export-public, certify, put the certificate in
@@ -186,6 +189,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
     match &args.command {
         Command::List { all } => show::list(desk, *all, json),
         Command::Show { role } => show::one(desk, role, json),
+        Command::Capabilities => show::capabilities(desk, json),
         Command::Rotate {
             role,
             progress: true,

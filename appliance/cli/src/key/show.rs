@@ -30,6 +30,31 @@ pub(super) fn one(desk: &Desk, role: &KeyRole, json: bool) -> Result<(), Failure
     shown(&cards, json)
 }
 
+/// What the token can do, by role and plan, as the custodian tried it at its start.
+pub(super) fn capabilities(desk: &Desk, json: bool) -> Result<(), Failure> {
+    let rows = custody::client(&settings(desk)?)
+        .capabilities()
+        .map_err(custody::told)?;
+    for row in &rows {
+        if json {
+            out::json(row)?;
+            continue;
+        }
+        let state = match (row.chosen, row.works) {
+            (true, _) => "used".to_owned(),
+            (false, Some(true)) => "works".to_owned(),
+            (false, Some(false) | None) => row.why_not(),
+        };
+        out::line(format!(
+            "{:<24} {:<16} {:<44} {state}",
+            row.roles,
+            row.plan,
+            row.mechanisms.join(" ")
+        ))?;
+    }
+    Ok(())
+}
+
 /// The generation that would be made next.
 pub(super) fn next(desk: &Desk, role: &KeyRole) -> Result<u32, Failure> {
     Ok(cards(desk)?

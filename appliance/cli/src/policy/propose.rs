@@ -6,6 +6,7 @@ use chancery_message::Timestamp;
 use chancery_pipeline::rows::DocumentKind;
 use chancery_pipeline::rulebook::{Change, RuleText};
 use chancery_policy::PolicyTexts;
+use chancery_policy::crypto;
 use chancery_policy::directory::Directory;
 use chancery_policy::engine::Engine;
 use chancery_policy::evidence::{self, Cases, Evidence, FORM, MOST_FLIPS, Proof, Replayed};
@@ -59,6 +60,8 @@ pub(super) fn command(args: &Args, folder: Option<&Path>, json: bool) -> Result<
     let officer = args.desk.open()?;
     run::runtime()?.block_on(async {
         let in_force = in_force(&officer).await?;
+        let set = with_crypto(set, &in_force.policies);
+        let engine = Engine::load(&set).map_err(|error| Failure::new(error.to_string()))?;
         let proof = proof(args, &set, &in_force, json).await?;
         let mut found = Evidence {
             form: FORM.to_owned(),
@@ -91,6 +94,17 @@ pub(super) fn command(args: &Args, folder: Option<&Path>, json: bool) -> Result<
             }
         }
     })
+}
+
+/// A set of rules alone goes with the cryptographic policy in force: leaving the
+/// file out changes nothing.
+fn with_crypto(set: PolicyTexts, in_force: &PolicyTexts) -> PolicyTexts {
+    let has = |texts: &PolicyTexts| texts.files().any(|(name, _)| name == crypto::FILE);
+    if has(&set) || !has(in_force) {
+        set
+    } else {
+        set.with(crypto::FILE, in_force.crypto())
+    }
 }
 
 async fn in_force(officer: &Officer) -> Result<InForce, Failure> {

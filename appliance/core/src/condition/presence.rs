@@ -41,16 +41,17 @@ impl Presence {
         self.lock().entry(name.to_owned()).or_default();
     }
 
-    /// A process connected.
-    pub(crate) fn arrived(&self, name: &str) -> Here {
+    /// A process connected; the how many-th time.
+    pub(crate) fn arrived(&self, name: &str) -> (Here, u64) {
         let mut all = self.lock();
         let seen = all.entry(name.to_owned()).or_default();
         seen.live = seen.live.saturating_add(1);
         seen.came = seen.came.saturating_add(1);
-        Here {
+        let here = Here {
             presence: self.clone(),
             name: name.to_owned(),
-        }
+        };
+        (here, seen.came)
     }
 
     /// All, with whether each is there and how often it came.
@@ -71,8 +72,9 @@ mod tests {
         let presence = Presence::default();
         presence.expect("reader-rest");
         assert_eq!(presence.all(), [("reader-rest".to_owned(), false, 0)]);
-        let first = presence.arrived("reader-rest");
-        let second = presence.arrived("reader-rest");
+        let (first, _) = presence.arrived("reader-rest");
+        let (second, came) = presence.arrived("reader-rest");
+        assert_eq!(came, 2);
         drop(first);
         assert_eq!(presence.all(), [("reader-rest".to_owned(), true, 2)]);
         drop(second);

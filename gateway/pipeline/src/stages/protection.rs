@@ -10,11 +10,12 @@ use chancery_message::{
 };
 use chancery_policy::crypto::{NotAllowed, Session, TlsVersion, Use};
 
+use crate::carriage::openpgp;
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::Step;
 use crate::rows::DeliveryRow;
-use crate::rules::{Rules, openpgp};
+use crate::rules::Rules;
 
 /// Over what a released message will travel.
 #[derive(Clone, Copy, Debug)]

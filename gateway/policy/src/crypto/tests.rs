@@ -193,7 +193,7 @@ fn what_is_wrong_is_told_by_line_and_all_at_once() {
         .replacen("X25519 = 2031-12-31", "X448 = 2031-12-31", 1)
         .replacen("aes256 = \"open\"", "des = \"open\"", 1);
     assert_eq!(CryptoPolicy::read(&two).unwrap_err().len(), 2);
-    let missing = &SHIPPED[..SHIPPED.find("[level.TS-UE.tls]").unwrap()];
+    let (missing, _) = SHIPPED.split_once("[level.TS-UE.tls]").unwrap();
     let problems = CryptoPolicy::read(missing).unwrap_err();
     assert!(problems[0].what.contains("[level.TS-UE] is missing"));
     let more = SHIPPED.replacen(

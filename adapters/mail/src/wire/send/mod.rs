@@ -95,7 +95,6 @@ pub enum RelayError {
 /// Sends to the relay. Cheap to share; connections are kept between messages.
 pub struct Sender {
     relay: Relay,
-    tls: TlsParameters,
     hello: ClientId,
     idle: Mutex<Vec<Kept>>,
 }
@@ -125,28 +124,11 @@ impl Sender {
         if Address::parse(&hello, false).is_err() {
             return Err(RelayError::Hello(relay.hello_name));
         }
-        let begin = b"-----BEGIN CERTIFICATE-----";
-        if !relay
-            .ca_pem
-            .windows(begin.len())
-            .any(|window| window == begin)
-        {
-            return Err(RelayError::Ca("no certificate in it".to_owned()));
-        }
-        let roots = Certificate::from_pem(&relay.ca_pem)
-            .map_err(|error| RelayError::Ca(error.to_string()))?;
         agreed::install();
-        let name = relay.tls_name.clone().unwrap_or_else(|| relay.host.clone());
-        let tls = TlsParametersBuilder::new(name)
-            .certificate_store(CertificateStore::None)
-            .add_root_certificate(roots)
-            .set_min_tls_version(TlsVersion::Tlsv12)
-            .build_rustls()
-            .map_err(|error| RelayError::Tls(error.to_string()))?;
+        let _checked = parameters(&relay)?;
         Ok(Self {
             hello: ClientId::Domain(relay.hello_name.clone()),
             relay,
-            tls,
             idle: Mutex::new(Vec::new()),
         })
     }
@@ -276,8 +258,8 @@ impl Sender {
                     "the relay offers no STARTTLS, and mail does not go without it".to_owned(),
                 );
             }
-            let (done, agreed) =
-                agreed::watch(connection.starttls(self.tls.clone(), &self.hello)).await;
+            let tls = parameters(&self.relay).map_err(|error| error.to_string())?;
+            let (done, agreed) = agreed::watch(connection.starttls(tls, &self.hello)).await;
             done.map_err(|error| format!("no TLS with the relay: {}", said(&error)))?;
             if !connection.is_encrypted() {
                 return Err("the connection to the relay is not encrypted".to_owned());
@@ -323,6 +305,28 @@ impl Sender {
         let work = connection.command(Data);
         settle(timeout(within, work).await)
     }
+}
+
+/// How TLS is begun: anew for each connection, so that none is resumed. In a
+/// resumed session of TLS 1.2 nothing is agreed on that could be judged.
+fn parameters(relay: &Relay) -> Result<TlsParameters, RelayError> {
+    let begin = b"-----BEGIN CERTIFICATE-----";
+    if !relay
+        .ca_pem
+        .windows(begin.len())
+        .any(|window| window == begin)
+    {
+        return Err(RelayError::Ca("no certificate in it".to_owned()));
+    }
+    let roots =
+        Certificate::from_pem(&relay.ca_pem).map_err(|error| RelayError::Ca(error.to_string()))?;
+    let name = relay.tls_name.clone().unwrap_or_else(|| relay.host.clone());
+    TlsParametersBuilder::new(name)
+        .certificate_store(CertificateStore::None)
+        .add_root_certificate(roots)
+        .set_min_tls_version(TlsVersion::Tlsv12)
+        .build_rustls()
+        .map_err(|error| RelayError::Tls(error.to_string()))
 }
 
 /// Whether a session with the relay may carry the mail.
