@@ -250,6 +250,7 @@ fn an_upload_counts_by_the_session_that_it_came_over() {
             name: Text::new("a.bin"),
             media_type: "application/octet-stream".to_owned(),
             content: AttachmentContent::Uploaded(id),
+            label: chancery_message::AssertedLabel::Absent,
         });
         submit(&world, over("csirt-alpha", "X25519MLKEM768"), submission)
     };
