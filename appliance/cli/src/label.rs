@@ -47,7 +47,8 @@ enum Command {
         #[arg(long, conflicts_with_all = ["text", "file"])]
         lines: bool,
         /// Reads the label of a file: STANAG 4774, a 4778 binding, a mail with
-        /// SIO-Label, XEP-0258, ESS in DER, our JSON, or a marking.
+        /// SIO-Label, XEP-0258, ESS, our JSON, STIX markings, MISP tags, an IEP
+        /// policy, or a marking.
         #[arg(long, value_name = "FILE", conflicts_with = "text")]
         file: Option<PathBuf>,
     },

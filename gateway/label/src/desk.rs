@@ -7,6 +7,7 @@
 mod act;
 mod answer;
 mod file;
+mod object;
 
 use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};

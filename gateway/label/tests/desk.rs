@@ -201,6 +201,14 @@ fn files_of_every_syntax() {
         );
         assert_eq!(answer["input"], name);
     }
+    let answer = desk::parse_file("iep", &data("iep2-amber.json"), &NOW);
+    has_every_field(&answer);
+    assert_eq!(
+        (&answer["canonical"], &answer["eu_level"], &answer["syntax"]),
+        (&json!("TLP:AMBER"), &Value::Null, &json!("iep")),
+        "{answer}"
+    );
+    assert_eq!(answer["notes"].as_array().unwrap().len(), 5, "{answer}");
     // A trace of former labels (RFC 7444, section 5) has no effect.
     let trace = "SIO-Label-History: marking=\"SECRET UE/EU SECRET\"; change=replace;\r\n \
         changed-by=a@b.example; changed-at=\"2026-01-01T00:00:00Z\"; new-marking=\"UNCLASSIFIED\"\r\n";
@@ -216,12 +224,13 @@ fn files_of_every_syntax() {
             Syntax::SioLabel => format!("From: a@b\r\nSIO-Label: {text}\r\n\r\nbody").into_bytes(),
             Syntax::Ess => {
                 use base64::Engine as _;
+                let answer = desk::parse_file("f", text.as_bytes(), &NOW);
+                assert_eq!(answer["canonical"], wanted, "in base64: {answer}");
                 base64::engine::general_purpose::STANDARD
                     .decode(text)
                     .unwrap()
             }
-            Syntax::Stix | Syntax::Misp => continue,
-            Syntax::Text | Syntax::Json | Syntax::Stanag4774 | Syntax::Xep0258 => text.into_bytes(),
+            _ => text.into_bytes(),
         };
         let answer = desk::parse_file("f", &bytes, &NOW);
         assert_eq!(answer["canonical"], wanted, "{syntax:?} {answer}");
@@ -254,6 +263,12 @@ fn files_of_every_syntax() {
         ("<a/>", "unknown"),
         ("<!DOCTYPE a><a/>", "malformed"),
         ("\u{0}", "malformed"),
+        ("[]", "missing"),
+        ("[\"type:OSINT\"]", "missing"),
+        ("[\"tlp:red\", 5]", "malformed"),
+        ("{\"object_marking_refs\": []}", "missing"),
+        ("{\"object_marking_refs\": [], \"x\": 1}", "malformed"),
+        ("{\"iep_version\": 2.0}", "malformed"),
     ] {
         let answer = desk::parse_file("f", text.as_bytes(), &NOW);
         assert_eq!(answer["error"]["fault"], fault, "{text} {answer}");

@@ -4,6 +4,7 @@
 pub(crate) mod c14n;
 pub(crate) mod der;
 pub mod ess;
+pub mod iep;
 pub mod information;
 pub mod json;
 pub mod misp;

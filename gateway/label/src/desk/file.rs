@@ -1,11 +1,13 @@
 //! Labels in files of any syntax.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::Label;
 use crate::binding;
-use crate::codec::{MAX_LABEL, ess, json as json_form, sio_label, stanag4774, xep0258};
-use crate::desk::answer;
+use crate::codec::{MAX_LABEL, ess, sio_label, stanag4774, xep0258};
+use crate::desk::{answer, object};
 use crate::error::{Fault, LabelError, Place, rule};
 use crate::marking::{self, ReadOptions};
 use crate::schemes::{Schemes, shipped};
@@ -14,8 +16,9 @@ use crate::schemes::{Schemes, shipped};
 const MAX_HEAD: usize = 1 << 20;
 
 /// Answers about the label in a file: STANAG 4774, a 4778 binding, a mail with
-/// `SIO-Label`, XEP-0258, ESS in DER, our JSON, or a marking as text. `input`
-/// is the file's name, `syntax` what was found.
+/// `SIO-Label`, XEP-0258, ESS in DER or base64, our JSON, STIX markings, MISP
+/// tags, an IEP policy, or a marking as text. `input` is the file's name,
+/// `syntax` what was found.
 #[must_use]
 pub fn parse_file(name: &str, bytes: &[u8], options: &ReadOptions) -> Value {
     shipped()
@@ -46,11 +49,15 @@ fn read(
         )
     })?;
     let start = text.trim_start_matches('\u{FEFF}').trim_start();
+    if let Some(der) = ess_in_base64(start) {
+        let label = ess::to_label(schemes, &ess::read(&der)?)?;
+        return Ok(found(schemes, name, &label, "ess", &[]));
+    }
     match start.chars().next() {
         Some('<') => xml(schemes, name, start),
-        Some('{' | '"') => {
-            let label = json_form::read(start.trim_end(), options)?;
-            Ok(found(schemes, name, &label, "json", &[]))
+        Some('{' | '"') => object::read(schemes, name, start.trim_end(), options),
+        Some('[') if start.starts_with("[\"") || start.starts_with("[]") => {
+            object::read(schemes, name, start.trim_end(), options)
         }
         _ if is_mail(text) => {
             let header = sio_label_of(text)?;
@@ -66,7 +73,21 @@ fn read(
     }
 }
 
-fn found(schemes: &Schemes, name: &str, label: &Label, syntax: &str, notes: &[&str]) -> Value {
+/// The bytes of a text that is the base64 of a DER SET and nothing else. No
+/// marking is: its first letters would be `MQ` to `Mf`.
+fn ess_in_base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end();
+    let bytes = STANDARD.decode(text).ok()?;
+    (text.len() <= MAX_LABEL && bytes.first() == Some(&0x31)).then_some(bytes)
+}
+
+pub(super) fn found(
+    schemes: &Schemes,
+    name: &str,
+    label: &Label,
+    syntax: &str,
+    notes: &[&str],
+) -> Value {
     let mut answer = answer::of_label(schemes, name, label, &answer::scheme_of(schemes, label));
     answer::put(&mut answer, "syntax", json!(syntax));
     answer::put(&mut answer, "notes", json!(notes));

@@ -221,6 +221,11 @@ impl NoteSigning for SoftKeys {
 
 impl PgpSigning for SoftKeys {
     fn pgp_sign(&self, digest: &[u8]) -> Result<[u8; 64], KeyError> {
+        // As the token does.
+        if !matches!(digest.len(), 32 | 48 | 64) {
+            let detail = "a digest has 32, 48 or 64 bytes";
+            return Err(KeyError::new(KeyErrorKind::Data, "sign a digest", detail));
+        }
         Ok(self.sign(&KeyRole::PgpSign, digest))
     }
 }
