@@ -397,6 +397,28 @@ fn without_a_solver_nothing_is_proved() {
     }
 }
 
+#[test]
+fn a_solver_that_is_there_and_broken_is_not_taken_for_none() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ask = || {
+        let told = Command::new(env!("CARGO_BIN_EXE_chancery"))
+            .args(["policy", "prove", "--only", "clearance"])
+            .env_remove("CVC5")
+            .env("PATH", folder.path())
+            .env("XDG_DATA_HOME", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(told.status.code(), Some(1));
+        err(&told)
+    };
+    assert!(ask().contains("no solver: install cvc5"), "{}", ask());
+    let broken = folder.path().join("cvc5");
+    fs::write(&broken, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(ask().contains("does not run"), "{}", ask());
+}
+
 /// The fenced blocks of the guide, each with the path that stands above it.
 fn blocks(language: &str) -> Vec<(PathBuf, String)> {
     let fence = format!("```{language}\n");

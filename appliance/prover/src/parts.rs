@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cedar_policy::{Policy, PolicyId};
 use cedar_policy_symcc::err;
+use chancery_policy::evidence;
 
 use crate::report::{Claim, Outcome};
 
@@ -37,6 +38,14 @@ pub(crate) fn claim(name: &str, says: &str, outcome: Outcome) -> Claim {
         says: says.to_owned(),
         outcome,
     }
+}
+
+/// What a claim beside the invariants says.
+pub(crate) fn says(name: &str) -> &'static str {
+    evidence::SAYS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or("", |(_, says)| says)
 }
 
 pub(crate) fn permit() -> Result<Policy, String> {

@@ -16,7 +16,7 @@ use chancery_policy::mou::Register;
 use crate::agreements;
 use crate::counterexample;
 use crate::invariants::{self, Invariant};
-use crate::parts::{asked, claim, in_range, permit, told};
+use crate::parts::{asked, claim, in_range, permit, says, told};
 use crate::report::{Claim, Outcome, Report};
 use crate::sets::{Facts, Sets};
 use crate::solver::{Solver, SolverError};
@@ -168,10 +168,9 @@ impl<'a> Desk<'a> {
 
     /// No rule can fail on real facts: one that does refuses all that it is asked about.
     async fn never_fails(&mut self) -> Claim {
-        let says = "no rule can fail while it is evaluated (overflow, missing attribute)";
         let rules: Vec<Policy> = self.engine.policies().policies().cloned().collect();
         let outcome = self.all_never_fail(&rules).await;
-        claim(NEVER_FAILS, says, outcome)
+        claim(NEVER_FAILS, says(NEVER_FAILS), outcome)
     }
 
     async fn all_never_fail(&mut self, rules: &[Policy]) -> Outcome {
@@ -222,7 +221,6 @@ impl<'a> Desk<'a> {
 
     /// A set that lets nothing out would prove everything.
     async fn lets_something_out(&mut self) -> Claim {
-        let says = "there are releases that the set permits, so that what follows is not empty";
         let outcome = match self.compile(&self.sets.permitted) {
             Err(why) => Outcome::Unknown { why },
             Ok(permitted) => {
@@ -243,7 +241,7 @@ impl<'a> Desk<'a> {
             }
         };
         self.put_away(&outcome);
-        claim(NOT_EMPTY, says, outcome)
+        claim(NOT_EMPTY, says(NOT_EMPTY), outcome)
     }
 
     async fn holds(&mut self, invariant: &Invariant) -> Claim {
@@ -282,22 +280,10 @@ impl<'a> Desk<'a> {
         let new = self.sets.clone();
         let old = self.old_sets().await;
         let mut claims = Vec::new();
-        for (name, says, view) in [
-            (
-                denials,
-                "what the old set denies the new set denies too",
-                Sets::released as View,
-            ),
-            (
-                consent,
-                "what goes by votes alone, without the originator's consent, could so before",
-                Sets::voted,
-            ),
-            (
-                reviews,
-                "what the new set permits outright the old set permitted outright",
-                Sets::permitted,
-            ),
+        for (name, view) in [
+            (denials, Sets::released as View),
+            (consent, Sets::voted),
+            (reviews, Sets::permitted),
         ] {
             if !asked(name) {
                 continue;
@@ -307,7 +293,7 @@ impl<'a> Desk<'a> {
                 Err(why) => Outcome::Unknown { why: why.clone() },
             };
             self.put_away(&outcome);
-            claims.push(claim(name, says, outcome));
+            claims.push(claim(name, says(name), outcome));
         }
         claims
     }

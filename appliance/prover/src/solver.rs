@@ -43,6 +43,12 @@ pub enum SolverError {
     },
 }
 
+/// True if a folder of the PATH has a file of this name.
+fn in_path(name: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+}
+
 // === impl Solver ===
 
 impl Solver {
@@ -67,16 +73,18 @@ impl Solver {
         match chosen {
             Some(path) if path.is_dir() => Self::wheel(path, limit).await,
             Some(path) => Self::program(path, limit).await,
-            None => Self::program(Path::new("cvc5"), limit).await.map_err(|_| {
+            // One that is there and does not run is not the same as none.
+            None if in_path("cvc5") => Self::program(Path::new("cvc5"), limit).await,
+            None => {
                 let looked: Vec<String> = folders
                     .iter()
                     .map(|folder| folder.display().to_string())
                     .chain(["cvc5 in the PATH".to_owned()])
                     .collect();
-                SolverError::Missing {
+                Err(SolverError::Missing {
                     looked: looked.join(", "),
-                }
-            }),
+                })
+            }
         }
     }
 

@@ -133,9 +133,9 @@ fn proved() -> Proof {
         claims: evidence::claims()
             .expect("claims")
             .into_iter()
-            .map(|name| Claim {
-                says: format!("about {name}"),
+            .map(|(name, says)| Claim {
                 name,
+                says,
                 answer: ClaimAnswer::Proved,
             })
             .collect(),
@@ -383,6 +383,19 @@ fn evidence_that_does_not_fit_is_refused_with_one_record() {
                     claims.push(again);
                 }
             }),
+        ),
+        (
+            "says something else",
+            touched(|it| {
+                it.proof = proved();
+                if let Proof::Answered { claims, .. } = &mut it.proof {
+                    claims[0].says = "nothing of importance".to_owned();
+                }
+            }),
+        ),
+        (
+            "comes out differently",
+            touched(|it| it.replay.flips[0].new = "permit".to_owned()),
         ),
         (
             "no solver is named",

@@ -4,7 +4,7 @@
 use chancery_audit::{Event, Key};
 use chancery_message::Timestamp;
 use chancery_policy::engine::Engine;
-use chancery_policy::evidence::{self, Against, Evidence, EvidenceError};
+use chancery_policy::evidence::{self, Against, Evidence, EvidenceError, MOST_FLIPS};
 use chancery_policy::replay::{Replay, Summary};
 use sha2::{Digest as _, Sha256};
 
@@ -149,6 +149,7 @@ impl Checked {
             since: evidence.replay.since.map(Timestamp::from_micros),
         }
         .begin();
+        let mut flips = Vec::new();
         let (mut after, mut left) = (None, evidence.replay.read);
         while left > 0 {
             let page = history::decisions(gateway, evidence.replay.since, after.as_deref(), PAGE)?;
@@ -159,9 +160,10 @@ impl Checked {
                 left -= 1;
                 let line = serde_json::to_string(&one)
                     .map_err(|error| StageError::Corrupt(error.to_string()))?;
-                running
+                let flip = running
                     .line(&line)
                     .map_err(|error| StageError::Corrupt(error.to_string()))?;
+                flips.extend(flip.filter(|_| flips.len() < MOST_FLIPS));
             }
             match page.after {
                 Some(next) => after = Some(next),
@@ -169,7 +171,7 @@ impl Checked {
             }
         }
         let found: Summary = running.end();
-        if left > 0 || found != evidence.replay.summary {
+        if left > 0 || found != evidence.replay.summary || flips != evidence.replay.flips {
             return Err(ChangeError::Replay {
                 found: found.decisions,
                 flips: found.flips,

@@ -152,16 +152,23 @@ impl Evidence {
             return Err(EvidenceError::Other("text of the invariants"));
         }
         let wanted = claims()?;
-        let mut names: Vec<&str> = answered.iter().map(|one| one.name.as_str()).collect();
-        names.sort_unstable();
-        if !names.iter().eq(wanted.iter()) {
+        let mut found: Vec<(&str, &str)> = answered
+            .iter()
+            .map(|one| (one.name.as_str(), one.says.as_str()))
+            .collect();
+        found.sort_unstable();
+        let wanted: Vec<(&str, &str)> = wanted
+            .iter()
+            .map(|(name, says)| (name.as_str(), says.as_str()))
+            .collect();
+        if found != wanted {
             let missing: Vec<&str> = wanted
                 .iter()
-                .map(String::as_str)
-                .filter(|name| !names.contains(name))
+                .map(|(name, _)| *name)
+                .filter(|name| !found.iter().any(|(other, _)| other == name))
                 .collect();
             return Err(EvidenceError::Claims(if missing.is_empty() {
-                "one stands there twice, or is none of them".to_owned()
+                "one stands there twice, is none of them, or says something else".to_owned()
             } else {
                 format!("{} is missing", missing.join(", "))
             }));

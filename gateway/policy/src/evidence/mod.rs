@@ -37,6 +37,30 @@ pub const NOT_WIDER: [&str; 3] = [
     "not-wider-reviews",
 ];
 
+/// What the claims beside the invariants say, by name.
+pub const SAYS: [(&str, &str); 5] = [
+    (
+        NEVER_FAILS,
+        "no rule can fail while it is evaluated (overflow, missing attribute)",
+    ),
+    (
+        NOT_EMPTY,
+        "there are releases that the set permits, so that what follows is not empty",
+    ),
+    (
+        NOT_WIDER[0],
+        "what the old set denies the new set denies too",
+    ),
+    (
+        NOT_WIDER[1],
+        "what goes by votes alone, without the originator's consent, could so before",
+    ),
+    (
+        NOT_WIDER[2],
+        "what the new set permits outright the old set permitted outright",
+    ),
+];
+
 /// What was found out about a policy set before officers sign it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,22 +216,21 @@ pub fn agreements<'a>(
     hash.finalize().into()
 }
 
-/// Every claim that a proof of a set must have asked, by name.
+/// Every claim that a proof of a set must have asked: name and what it says, by name.
 ///
 /// # Errors
 /// [`EvidenceError::Unreadable`] if the shipped invariants cannot be read; a test
 /// reads them.
-pub fn claims() -> Result<Vec<String>, EvidenceError> {
+pub fn claims() -> Result<Vec<(String, String)>, EvidenceError> {
     let set = PolicySet::from_str(shipped::INVARIANTS)
         .map_err(|error| EvidenceError::Unreadable(error.to_string()))?;
-    let names = set
+    let invariants = set
         .policies()
-        .filter_map(|rule| rule.annotation("invariant").map(str::to_owned));
-    let mut all: Vec<String> = [NEVER_FAILS, NOT_EMPTY]
+        .filter_map(|rule| Some((rule.annotation("invariant")?, rule.annotation("says")?)));
+    let mut all: Vec<(String, String)> = SAYS
         .into_iter()
-        .chain(NOT_WIDER)
-        .map(str::to_owned)
-        .chain(names)
+        .chain(invariants)
+        .map(|(name, says)| (name.to_owned(), says.to_owned()))
         .collect();
     all.sort_unstable();
     Ok(all)
