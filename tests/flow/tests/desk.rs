@@ -267,7 +267,8 @@ fn answered_and_passed_on(node: &Node, delivery: &str) {
     assert_eq!(fetched["subject"], "Re: a capture");
     let _done = node.user("csirt-alpha", &["inbox", "--ack", id], "");
 
-    // Passed on, the label stays what it was, and the originator is asked.
+    // Passed back to its originator the label stays what it was, and nobody is asked:
+    // it is that one's own information.
     let forward = [
         "forward",
         delivery,
@@ -278,7 +279,7 @@ fn answered_and_passed_on(node: &Node, delivery: &str) {
         "cyber-crisis",
     ];
     let said = shown(node, "cert-eu", &forward, "");
-    assert!(said.contains(R_UE) && said.contains("consent"), "{said}");
+    assert!(said.contains(R_UE) && said.contains("permit"), "{said}");
     // To a company: no.
     let to_company = [
         "forward",
