@@ -3,7 +3,8 @@
 //! the key in the token, and what they do to other work of the same process.
 //!
 //! The two ways take turns of a fraction of a second, so that a machine that is
-//! busy is busy for both. The custodian's side is the server as it serves:
+//! busy is busy for both; processor time is told beside, which others do not
+//! change: where all cores work, its ratio is that of the rates. The custodian's side is the server as it serves:
 //! role table, register with its periods, counting, limits lifted.
 
 use std::path::{Path, PathBuf};
@@ -202,16 +203,28 @@ fn operations(server: &Arc<Server<Token>>, span: Duration) {
         }),
     ];
     println!(
-        "{:24} {:>7} {:>11} {:>11} {:>7}",
-        "operations per second", "callers", "direct", "socket", "ratio"
+        "{:24} {:>7} {:>11} {:>11} {:>7} {:>14} {:>14} {:>7}",
+        "operations per second",
+        "callers",
+        "direct",
+        "socket",
+        "ratio",
+        "direct, cpu us",
+        "socket, cpu us",
+        "ratio"
     );
     for work in &works {
         for callers in [1, 2, 8] {
-            let (direct, socket) = turns(callers, span, || (work.direct)(token), &work.linked);
+            let [direct, socket] = turns(callers, span, || (work.direct)(token), &work.linked);
             println!(
-                "{:24} {callers:>7} {direct:>11.0} {socket:>11.0} {:>7.2}",
+                "{:24} {callers:>7} {:>11.0} {:>11.0} {:>7.2} {:>14.1} {:>14.1} {:>7.2}",
                 work.name,
-                socket / direct
+                direct.rate(),
+                socket.rate(),
+                socket.rate() / direct.rate(),
+                direct.each_us(),
+                socket.each_us(),
+                direct.each_us() / socket.each_us()
             );
         }
     }
@@ -224,29 +237,53 @@ fn handshake_message() -> Vec<u8> {
     message
 }
 
-/// Rates of two ways that take turns.
-fn turns(
-    callers: usize,
-    span: Duration,
-    one: impl Fn() + Sync,
-    two: impl Fn() + Sync,
-) -> (f64, f64) {
-    let (mut sums, mut spans) = ([0_u64; 2], [0.0; 2]);
+/// What a way took: so many a second by the clock, and processor time of one.
+#[derive(Default)]
+struct Way {
+    count: u64,
+    seconds: f64,
+    busy: f64,
+}
+
+impl Way {
+    #[allow(clippy::cast_precision_loss, reason = "a rate has few digits")]
+    fn rate(&self) -> f64 {
+        self.count as f64 / self.seconds
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a rate has few digits")]
+    fn each_us(&self) -> f64 {
+        self.busy * 1e6 / self.count.max(1) as f64
+    }
+}
+
+/// Processor time of this process so far, all its threads, in seconds.
+fn busy() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut next = || fields.next().unwrap().parse::<f64>().unwrap();
+    // USER_HZ is 100 on every Linux that runs this.
+    (next() + next()) / 100.0
+}
+
+/// Two ways that take turns.
+fn turns(callers: usize, span: Duration, one: impl Fn() + Sync, two: impl Fn() + Sync) -> [Way; 2] {
+    let mut ways = [Way::default(), Way::default()];
     let begin = Instant::now();
     while begin.elapsed() < span * 2 {
-        for way in 0..2 {
-            let since = Instant::now();
-            sums[way] += if way == 0 {
+        for (which, way) in ways.iter_mut().enumerate() {
+            let (since, before) = (Instant::now(), busy());
+            way.count += if which == 0 {
                 turn(callers, &one)
             } else {
                 turn(callers, &two)
             };
-            spans[way] += since.elapsed().as_secs_f64();
+            way.seconds += since.elapsed().as_secs_f64();
+            way.busy += busy() - before;
         }
     }
-    #[allow(clippy::cast_precision_loss, reason = "a rate has few digits")]
-    let rate = |way: usize| sums[way] as f64 / spans[way];
-    (rate(0), rate(1))
+    ways
 }
 
 fn turn(callers: usize, work: &(impl Fn() + Sync)) -> u64 {
