@@ -254,6 +254,8 @@ events! {
         [Channel, Due, Recipient, Rows];
     ReceiptRegistered = "receipt.registered", Info, "the recipient has it, registered at its end too",
         [Channel, Recipient, Registration];
+    RegistryPassed = "registry.passed", Notice, "the central registry has it: it may go on to its recipient abroad",
+        [Channel, Participant, Recipient, Registration, Rows];
     ReleaseWithdrawn = "release.withdrawn", Notice, "the sender took it back before it was delivered",
         [Channel, Recipient, Rows];
 

@@ -14,7 +14,7 @@ use crate::ports::{DoorRefusal, LedgerError, Step, Write};
 use crate::rows::{CaseState, DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::Sender;
 use crate::stages::receipt;
-use crate::stages::{due, opened};
+use crate::stages::{due, opened, registry};
 
 /// A message's registration as that participant may see it: the number of this
 /// node's register, or a reference without order or count for private ones.
@@ -186,10 +186,18 @@ pub fn has_mail(
     caller: &Sender,
     channel: chancery_message::Channel,
 ) -> Result<bool, StageError> {
-    Ok(!gateway
-        .ledger
-        .inbox(&caller.id, channel, None, 1)?
-        .is_empty())
+    for row in gateway.ledger.inbox(&caller.id, channel, None, 200)? {
+        let document = DeliveryDocument::decode(&row.document)?;
+        let Some(message) = gateway.ledger.message(&row.message)? else {
+            continue;
+        };
+        let meta = MessageDocument::decode(&message.document)?;
+        let sender = message.sender.as_ref();
+        if !registry::waits(gateway, &document.obligations, &meta, sender, &row)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What became of a message of the caller's.

@@ -93,6 +93,8 @@ pub struct MessageDocument {
     pub addressed: Vec<ParticipantId>,
     /// To whom this message goes, in order.
     pub recipients: Vec<(ParticipantId, RecipientRole)>,
+    /// The central registry by way of which it goes to those outside the Union.
+    pub by_registry: Option<ParticipantId>,
     /// For what.
     pub purpose: Purpose,
     /// Whether personal data is in it.

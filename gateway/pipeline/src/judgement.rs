@@ -105,6 +105,14 @@ impl Judgement {
         })
     }
 
+    /// True if it goes by way of the central registry.
+    #[must_use]
+    pub fn goes_by_registry(&self) -> bool {
+        self.decision
+            .obligations()
+            .contains(&decision::Obligation::ByCentralRegistry)
+    }
+
     /// How many officers must approve; none where votes do not close it.
     #[must_use]
     pub fn quorum(&self) -> Option<usize> {

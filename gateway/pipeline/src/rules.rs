@@ -371,6 +371,12 @@ impl Rules {
             decision,
             derived,
         };
+        if let (Verdict::Permit, Some(registry)) =
+            (judgement.verdict, &question.document.by_registry)
+            && judgement.goes_by_registry()
+        {
+            judgement.reason = format!("released by way of {registry}, when that has it");
+        }
         match judgement.derived.as_ref().map(|derived| derived.channel) {
             Some(Some(channel)) => judgement.channel = channel,
             // Nobody can be reached without a channel, whatever the gates say.

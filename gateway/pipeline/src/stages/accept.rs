@@ -13,7 +13,7 @@ use crate::outcome::{Outcome, Refusal, RefusalKind, Verdicts};
 use crate::ports::{LedgerError, Step};
 use crate::rules::{Rules, Sender};
 use crate::stages::authenticate::{Authenticated, authenticate};
-use crate::stages::commit::{Origin, commit, gone, judge_all, shown};
+use crate::stages::commit::{Origin, commit, gone, judged, shown};
 use crate::stages::draft::{Draft, above_channel, draft, recipients};
 use crate::stages::label::label;
 use crate::stages::{consent, idempotency, protection, quarantine};
@@ -127,7 +127,7 @@ fn whole(
     )?;
 
     if submission.intent == Intent::Check {
-        return check(gateway, inbound, &rules, &sender, &draft, now);
+        return check(gateway, inbound, &rules, &sender, draft, now);
     }
     let origin = Origin::Fresh {
         inbound,
@@ -146,10 +146,10 @@ fn check(
     inbound: &Inbound,
     rules: &Rules,
     sender: &Sender,
-    draft: &Draft,
+    mut draft: Draft,
     now: Timestamp,
 ) -> Result<Outcome, StageError> {
-    let mut judgements = judge_all(rules, sender, draft, now);
+    let mut judgements = judged(rules, sender, &mut draft, now);
     for judgement in &mut judgements {
         judgement.hints = rules.hints(judgement, sender, &draft.document);
     }
@@ -183,7 +183,7 @@ fn check(
         message: None,
         registration: None,
         label: draft.labelled.label.clone(),
-        recipients: shown(draft, &judgements, &[]),
+        recipients: shown(&draft, &judgements, &[]),
         repeated: false,
     }))
 }

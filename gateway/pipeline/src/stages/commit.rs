@@ -12,7 +12,7 @@ use crate::documents::{Document, LabelStanding};
 use crate::gateway::{Gateway, StageError, kek};
 use crate::held::{HeldOriginal, Original};
 use crate::judgement::Judgement;
-use crate::outcome::{Outcome, RecipientVerdict, Verdicts};
+use crate::outcome::{Outcome, RecipientVerdict, Verdict, Verdicts};
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{IndexKind, MessageRow, MessageState};
 use crate::rules::{Question, Rules, Sender};
@@ -39,12 +39,7 @@ pub(crate) enum Origin<'a> {
     },
 }
 
-pub(crate) fn judge_all(
-    rules: &Rules,
-    sender: &Sender,
-    draft: &Draft,
-    now: Timestamp,
-) -> Vec<Judgement> {
+fn judge_all(rules: &Rules, sender: &Sender, draft: &Draft, now: Timestamp) -> Vec<Judgement> {
     draft
         .document
         .recipients
@@ -61,6 +56,25 @@ pub(crate) fn judge_all(
             })
         })
         .collect()
+}
+
+/// The same for a draft whose registry was joined: where nothing may go abroad
+/// it gets nothing either.
+pub(crate) fn judged(
+    rules: &Rules,
+    sender: &Sender,
+    draft: &mut Draft,
+    now: Timestamp,
+) -> Vec<Judgement> {
+    let mut judgements = judge_all(rules, sender, draft, now);
+    let goes = |one: &Judgement| one.verdict != Verdict::Deny && one.goes_by_registry();
+    if draft.joined && !judgements.iter().any(goes) {
+        draft.document.recipients.pop();
+        draft.document.by_registry = None;
+        draft.names.pop();
+        judgements.pop();
+    }
+    judgements
 }
 
 pub(crate) fn shown(
@@ -94,7 +108,7 @@ pub(crate) fn commit(
     now: Timestamp,
 ) -> Result<Outcome, StageError> {
     let id = draft.id;
-    let judgements = judge_all(rules, sender, &draft, now);
+    let judgements = judged(rules, sender, &mut draft, now);
     let level = draft.labelled.label.level;
 
     // Station 5: sealed under the key of its level and of the originator's

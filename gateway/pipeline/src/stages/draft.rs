@@ -12,7 +12,7 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rules::{Rules, Sender};
 use crate::stages::label::Labelled;
-use crate::stages::{forward, sources};
+use crate::stages::{forward, registry, sources};
 
 /// A message before it is sealed: what its decisions depend on.
 pub(crate) struct Draft {
@@ -20,6 +20,8 @@ pub(crate) struct Draft {
     pub(crate) labelled: Labelled,
     pub(crate) document: MessageDocument,
     pub(crate) names: Vec<String>,
+    /// The last recipient is the central registry, which the sender did not name.
+    pub(crate) joined: bool,
     /// A forward carries the content of the message that it passes on.
     pub(crate) forwarded: Option<forward::Forwarded>,
 }
@@ -66,6 +68,13 @@ pub(crate) fn draft(
     }
     let mut derived_from: Vec<Source> = found.into_iter().map(|one| one.source).collect();
     derived_from.extend(forwarded.as_ref().map(forward::Forwarded::source));
+    let by_registry = registry::of(&rules, &sender.id, addressed, now);
+    let joined = by_registry.is_some()
+        && addressed.last().map(|(_, id, _)| id) == by_registry.as_ref()
+        && submission
+            .recipients
+            .iter()
+            .all(|named| rules.resolve(&named.name, &gateway.node.mail_domain, now) != by_registry);
     Ok(Draft {
         id: MessageId::mint(now, gateway.entropy.as_ref())?,
         document: MessageDocument {
@@ -78,6 +87,7 @@ pub(crate) fn draft(
                 .iter()
                 .map(|(_, id, role)| (id.clone(), *role))
                 .collect(),
+            by_registry: by_registry.clone(),
             purpose: submission.purpose.unwrap_or_else(|| purpose_of(sender)),
             // What is not said releases least.
             personal_data: submission.personal_data.unwrap_or(true),
@@ -95,6 +105,7 @@ pub(crate) fn draft(
         },
         names: addressed.iter().map(|(name, _, _)| name.clone()).collect(),
         labelled,
+        joined,
         forwarded,
     })
 }
@@ -186,6 +197,7 @@ pub(crate) fn recipients(
     if found.is_empty() {
         return Err(Refusal::new(RefusalKind::Invalid, "the message names no recipient").into());
     }
+    registry::join(rules, &sender.id, &mut found, now)?;
     Ok(found)
 }
 

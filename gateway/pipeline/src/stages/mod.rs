@@ -19,6 +19,7 @@ pub mod quarantine;
 mod queue;
 pub mod reading;
 pub mod receipt;
+pub(crate) mod registry;
 pub mod relabel;
 pub mod release;
 pub mod review;

@@ -6,10 +6,9 @@ use crate::documents::{DeliveryDocument, Document as _, MessageDocument};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rows::{DeliveryRow, MessageRow};
-use crate::stages::due;
-use crate::stages::protection;
 use crate::stages::release::{Released, judge, lets_go, message_of, not_found};
 use crate::stages::sources::known_to;
+use crate::stages::{due, protection, registry};
 use crate::vault;
 use crate::view::{AttachmentView, DeliveryView, Party};
 
@@ -186,7 +185,15 @@ pub fn subject(
     let rules = gateway.rules();
     let judgement = judge(gateway, &rules, &message, &meta, row, now)?;
     let go = lets_go(gateway, &rules, &judgement, row, now)?;
-    if go.is_no() {
+    if go.is_no()
+        || registry::waits(
+            gateway,
+            &judgement.obligations,
+            &meta,
+            message.sender.as_ref(),
+            row,
+        )?
+    {
         return Ok(None);
     }
     if let Some(why) = meta

@@ -97,6 +97,7 @@ fn keep(
         derived_from: Vec::new(),
         forward_of: None,
         in_reply_to: None,
+        by_registry: None,
         portions: 0,
         levels: Vec::new(),
         original: Some(held.id()),

@@ -13,6 +13,7 @@ use crate::ports::{LedgerError, Step, Write};
 use crate::protocol::MailSent;
 use crate::rows::{DeliveryRow, DeliveryState};
 use crate::stages::queue::anchor;
+use crate::stages::registry;
 use crate::stages::release::own_delivery;
 
 /// After this many attempts a sent delivery is given up.
@@ -233,11 +234,17 @@ pub(crate) fn end(
                 .detail(Key::Registration, i64::try_from(number).unwrap_or(i64::MAX)),
         );
     }
-    gateway.ledger.commit(Step {
+    let mut step = Step {
         guards: Vec::new(),
         writes: vec![Write::UpdateDelivery(Box::new(changed))],
         events,
-    })?;
+    };
+    if state == DeliveryState::Completed {
+        let mut passing = registry::passing(gateway, row)?;
+        step.writes.append(&mut passing.writes);
+        step.events.append(&mut passing.events);
+    }
+    gateway.ledger.commit(step)?;
     Ok(now)
 }
 

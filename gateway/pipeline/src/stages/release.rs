@@ -23,7 +23,7 @@ use crate::rows::{DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::{Question, Rules};
 use crate::stages::protection::{self, Over};
 use crate::stages::queue::{QueueInput, anchor, hold_again, verdict_event};
-use crate::stages::{consent, due};
+use crate::stages::{consent, due, registry};
 use crate::underway::Way;
 
 /// How often a release is decided again when the rules changed under it.
@@ -317,6 +317,15 @@ fn release_once(
     protection::given(gateway, &rules, &row, meta.label.as_ref(), over, now)?;
     let judgement = judge(gateway, &rules, &message, &meta, &row, now)?;
     let go = lets_go(gateway, &rules, &judgement, &row, now)?;
+    if registry::waits(
+        gateway,
+        &judgement.obligations,
+        &meta,
+        message.sender.as_ref(),
+        &row,
+    )? {
+        return Err(registry::not_yet(gateway, &row)?);
+    }
     if go.is_no() {
         let originator = message
             .sender

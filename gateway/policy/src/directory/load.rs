@@ -245,6 +245,7 @@ pub(super) fn check(participants: &[Participant], officers: &[Officer]) -> Vec<P
     }
     credentials(participants, &mut problems);
     compartments(participants, &mut problems);
+    registries(participants, &mut problems);
     for one in officers {
         judge(one, participants, &mut problems);
     }
@@ -361,6 +362,33 @@ fn compartments(participants: &[Participant], problems: &mut Vec<Problem>) {
             problems.push(Problem::new(
                 format!("participant {}", one.id),
                 "a private participant's compartment is its own: give it another name",
+            ));
+        }
+    }
+}
+
+/// The central registry is one, and an authority of the Union or of a Member State.
+fn registries(participants: &[Participant], problems: &mut Vec<Problem>) {
+    let all: Vec<_> = participants
+        .iter()
+        .filter(|one| one.central_registry)
+        .collect();
+    for (at, one) in all.iter().enumerate() {
+        let place = format!("participant {}", one.id);
+        if one.is_external() || one.is_private() {
+            problems.push(Problem::new(
+                &place,
+                "the central registry is an authority of the Union or of a Member State",
+            ));
+        }
+        let second = all
+            .iter()
+            .take(at)
+            .any(|other| other.id != one.id && other.validity().overlaps(one.validity()));
+        if second {
+            problems.push(Problem::new(
+                &place,
+                "there is another central registry on the same day: name one",
             ));
         }
     }

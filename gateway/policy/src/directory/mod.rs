@@ -159,6 +159,12 @@ impl<'a> View<'a> {
         self.first(self.directory.by_id.get(id))
     }
 
+    /// The central registry, where the directory names one.
+    #[must_use]
+    pub fn central_registry(&self) -> Option<&'a Participant> {
+        self.participants().find(|one| one.central_registry)
+    }
+
     /// The participant that holds this certificate on this channel.
     #[must_use]
     pub fn by_certificate(

@@ -41,6 +41,10 @@ pub struct Participant {
     /// Whether it is a custodian of cryptographic material.
     #[serde(default)]
     pub crypto_custodian: bool,
+    /// Whether it is the central registry, by way of which third States and
+    /// international organisations are reached. One is, at most.
+    #[serde(default)]
+    pub central_registry: bool,
     /// Whether an officer has suspended it.
     #[serde(default)]
     pub suspended: bool,
@@ -218,6 +222,7 @@ impl Participant {
             external_agreement: ExternalAgreement::default(),
             article_25_basis: Article25Basis::default(),
             crypto_custodian: false,
+            central_registry: false,
             suspended: false,
             preferred_channel: None,
             may_see: Vec::new(),
@@ -245,6 +250,15 @@ impl Participant {
     pub const fn is_private(&self) -> bool {
         matches!(self.kind, ParticipantKind::Private)
             || matches!(self.community, Community::Private)
+    }
+
+    /// True for those outside the institutions and Member States.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        matches!(
+            self.kind,
+            ParticipantKind::ThirdState | ParticipantKind::InternationalOrganisation
+        ) || !self.country.is_in_eu()
     }
 
     /// The clearance in force, else `NC`.
