@@ -162,6 +162,7 @@ fn outcomes() -> Vec<(Outcome, u16, &'static str)> {
         subject: Text::new("s"),
         attachment_bytes: 5,
         opened: true,
+        receipt: Some(chancery_pipeline::outcome::Receipt::Reminded),
     };
     let card = RecipientCard {
         id: "cert-eu".parse().unwrap(),

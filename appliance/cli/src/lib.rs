@@ -20,6 +20,7 @@ mod officers;
 mod out;
 mod own_key;
 mod participant;
+mod person;
 mod policy;
 mod rest;
 mod review;

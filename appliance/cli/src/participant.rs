@@ -18,7 +18,7 @@ use crate::init::write_directory;
 use crate::officers::{Desk, Officer};
 use crate::rest::client::ProfileFile;
 use crate::ruling::{self, Common, Noun};
-use crate::{files, out, run, signing};
+use crate::{files, out, person, run, signing};
 
 /// Largest document.
 const MOST: u64 = 16 * 1024 * 1024;
@@ -54,6 +54,9 @@ enum Command {
         /// Of whom.
         other: ParticipantId,
     },
+    /// The people who act for participants: list, propose, enroll, suspend.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Gives a participant of the directory its key for a channel.
     ///
     /// rest, siena: makes a key and a client certificate of the node's own
@@ -92,6 +95,7 @@ pub(crate) fn command(args: &Args, json: bool) -> Result<(), Failure> {
             run::runtime()?.block_on(as_officer(&args.desk, &officer, &args.command, json))
         }
         Command::List => list(config, json),
+        Command::Person(command) => person::command(&args.desk, command, json),
         Command::MaySee { id, other } => {
             may_see(config, id, other)?;
             let signed = signing::here(config)?;
@@ -184,7 +188,9 @@ async fn as_officer(
         Command::Common(common) => {
             ruling::common(desk, officer, Noun::Participant, common, json).await
         }
-        Command::List | Command::MaySee { .. } | Command::Enroll { .. } => Ok(()),
+        Command::List | Command::Person(_) | Command::MaySee { .. } | Command::Enroll { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -233,6 +239,33 @@ pub(crate) fn enroll_tls(
 ) -> Result<PathBuf, Failure> {
     let settings = load(config)?;
     let directory = read(&settings)?;
+    if !directory.participants().iter().any(|one| one.id == *id) {
+        return Err(unknown(id));
+    }
+    let (file, channel, fingerprint) = enroll_with(config, &settings, id.as_str(), kind, folder)?;
+    change(&settings, &directory, id, |one| {
+        let entry = match channel {
+            Channel::Siena => &mut one.siena,
+            Channel::Rest | Channel::Mail => &mut one.rest,
+        };
+        entry
+            .get_or_insert_with(TlsEntry::default)
+            .certificates
+            .push(fingerprint);
+        Ok(())
+    })?;
+    Ok(file)
+}
+
+/// Makes a key, a client certificate of that name and a client profile: the
+/// profile's path, the channel, and the certificate's fingerprint.
+pub(crate) fn enroll_with(
+    config: &Path,
+    settings: &Settings,
+    id: &str,
+    kind: Kind,
+    folder: &Path,
+) -> Result<(PathBuf, Channel, Fingerprint), Failure> {
     let (door, channel, path) = match kind {
         Kind::Siena => (settings.doors.siena.as_ref(), Channel::Siena, "/siena/v1"),
         Kind::Rest | Kind::Mail => (settings.doors.rest.as_ref(), Channel::Rest, "/api/v1"),
@@ -240,13 +273,10 @@ pub(crate) fn enroll_tls(
     let door = door.ok_or_else(|| {
         Failure::new(format!("the {channel} door has no section in the settings"))
     })?;
-    if !directory.participants().iter().any(|one| one.id == *id) {
-        return Err(unknown(id));
-    }
     let base = config.parent().unwrap_or(Path::new("."));
     let authority = Authority::open(&base.join("ca"))?;
     let (key, key_pem) = new_key()?;
-    let (certificate, der) = authority.certify(id.as_str(), &[], Use::Client, &key)?;
+    let (certificate, der) = authority.certify(id, &[], Use::Client, &key)?;
     files::folder(folder)?;
     let name = |end: &str| format!("{id}-{channel}.{end}");
     files::create(&folder.join(name("key")), 0o400, key_pem.as_bytes())?;
@@ -270,19 +300,7 @@ pub(crate) fn enroll_tls(
     let text = toml::to_string(&profile).map_err(failed("the profile"))?;
     let file = folder.join(name("toml"));
     files::create(&file, 0o600, text.as_bytes())?;
-    let fingerprint = Fingerprint(Sha256::digest(der).into());
-    change(&settings, &directory, id, |one| {
-        let entry = match channel {
-            Channel::Siena => &mut one.siena,
-            Channel::Rest | Channel::Mail => &mut one.rest,
-        };
-        entry
-            .get_or_insert_with(TlsEntry::default)
-            .certificates
-            .push(fingerprint);
-        Ok(())
-    })?;
-    Ok(file)
+    Ok((file, channel, Fingerprint(Sha256::digest(der).into())))
 }
 
 /// A participant's OpenPGP certificate: good now, for its address, able to sign
@@ -347,11 +365,11 @@ pub(crate) fn may_see(
     })
 }
 
-fn load(config: &Path) -> Result<Settings, Failure> {
+pub(crate) fn load(config: &Path) -> Result<Settings, Failure> {
     Settings::load(config).map_err(|error| Failure::new(error.to_string()))
 }
 
-fn read(settings: &Settings) -> Result<Directory, Failure> {
+pub(crate) fn read(settings: &Settings) -> Result<Directory, Failure> {
     let participants = files::text(&settings.rules.participants, MOST)?;
     let officers = files::text(&settings.rules.officers, MOST)?;
     Directory::from_toml(0, &participants, &officers)
@@ -360,7 +378,7 @@ fn read(settings: &Settings) -> Result<Directory, Failure> {
 
 /// Changes the newest version of a participant and writes the directory, if
 /// it is then still whole.
-fn change(
+pub(crate) fn change(
     settings: &Settings,
     directory: &Directory,
     id: &ParticipantId,

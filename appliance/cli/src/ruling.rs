@@ -58,6 +58,7 @@ pub(crate) enum Common {
 pub(crate) enum Noun {
     Mou,
     Participant,
+    Person,
     Officer,
 }
 
@@ -65,13 +66,17 @@ impl Noun {
     const fn kind(self) -> DocumentKind {
         match self {
             Self::Mou => DocumentKind::Mou,
-            Self::Participant => DocumentKind::Participant,
+            Self::Participant | Self::Person => DocumentKind::Participant,
             Self::Officer => DocumentKind::Officer,
         }
     }
 
     fn subject(self, id: &str) -> Result<Subject, Failure> {
-        format!("{}/{id}", self.kind().word())
+        let word = match self {
+            Self::Person => "person",
+            Self::Mou | Self::Participant | Self::Officer => self.kind().word(),
+        };
+        format!("{word}/{id}")
             .parse()
             .map_err(|()| Failure::usage(format!("`{id}` is no id of what can be suspended")))
     }

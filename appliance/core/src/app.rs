@@ -1,11 +1,12 @@
 //! What all of core's tasks share.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use chancery_audit::LogId;
 use chancery_hsm_custodian::{CustodyClient, Head};
 use chancery_mail::content::certificate::OwnCertificate;
 use chancery_pipeline::gateway::Gateway;
+use chancery_pipeline::stages::due::Reminder;
 use tokio::sync::watch;
 
 use crate::checkpoints::Anchor;
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) presence: Presence,
     /// What happened since core started.
     pub(crate) counts: Counts,
+    /// Reminders that are to be sent by mail.
+    reminders: std::sync::Mutex<Vec<Reminder>>,
     /// Counts up whenever a delivery may have become due.
     news: watch::Sender<u64>,
 }
@@ -57,6 +60,7 @@ impl App {
             custody_head: std::sync::Mutex::default(),
             presence: Presence::default(),
             counts: Counts::default(),
+            reminders: std::sync::Mutex::default(),
             news: watch::Sender::new(0),
         }
     }
@@ -65,6 +69,25 @@ impl App {
     pub(crate) fn announce(&self) {
         self.news
             .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Has the mailer send these.
+    pub(crate) fn remind(&self, more: Vec<Reminder>) {
+        let mut waiting = self
+            .reminders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(more);
+    }
+
+    /// The reminders that wait to be sent.
+    pub(crate) fn take_reminders(&self) -> Vec<Reminder> {
+        std::mem::take(
+            &mut *self
+                .reminders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Tells when something may be due.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chancery_audit::Actor;
 use chancery_ipc::{Error, Exchange, Sender as IpcSender};
 use chancery_message::{DeliveryId, PeerEvidence, TransportEvidence};
 use chancery_pipeline::desk;
@@ -16,7 +15,7 @@ use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
 use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::release::{Released, release};
-use chancery_pipeline::stages::{consent, receipt};
+use chancery_pipeline::stages::{consent, person, receipt};
 use chancery_policy::approval::Vote;
 use tokio::sync::mpsc;
 use tracing::error;
@@ -105,7 +104,7 @@ pub(crate) async fn answer(
             let (app, sender) = (Arc::clone(app), Arc::clone(&sender));
             blocking(move || {
                 let id = delivery_id(&delivery)?;
-                let at = receipt::acknowledge(&app.gateway, &id, &sender.id)?;
+                let at = receipt::acknowledge_by(&app.gateway, &id, &sender.id, &sender.actor())?;
                 Ok(Outcome::Acknowledged { delivery: id, at })
             })
             .await
@@ -207,11 +206,12 @@ async fn open(
     let (app, sender, over) = (Arc::clone(app), Arc::clone(sender), over.clone());
     blocking(move || {
         app.anchor.allows_release(app.gateway.ledger.head()?.size)?;
+        person::may_have(&app.gateway, &sender, &id)?;
         release(
             &app.gateway,
             &id,
             &sender.id,
-            &Actor::Participant(sender.id.clone()),
+            &sender.actor(),
             Over::Session(&over),
         )
     })

@@ -38,6 +38,7 @@ pub(crate) async fn run(app: Arc<App>, door: Client) {
     loop {
         news.mark_unchanged();
         crate::consents::send(&app, &door).await;
+        crate::reminders::send(&app, &door).await;
         let looking = Arc::clone(&app);
         let due = blocking(move || {
             Ok(looking.gateway.ledger.due(

@@ -35,7 +35,7 @@ pub(crate) fn carry_out(app: &App, order: &Order) -> Result<Option<Vec<Vec<u8>>>
             let subject: Subject = subject.parse().map_err(|()| {
                 Refusal::new(
                     RefusalKind::Invalid,
-                    "name participant/ID, mou/ID or officer/ID",
+                    "name participant/ID, person/ID, mou/ID or officer/ID",
                 )
             })?;
             let officer = officer_for(

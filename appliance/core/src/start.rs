@@ -366,7 +366,11 @@ async fn housekeeping(app: Arc<App>, look: Duration) {
         let app = Arc::clone(&app);
         let done = tokio::task::spawn_blocking(move || {
             receipt::expire(&app.gateway)?;
-            due::receipts(&app.gateway)?;
+            let reminders = due::receipts(&app.gateway)?;
+            if !reminders.is_empty() {
+                app.remind(reminders);
+                app.announce();
+            }
             consent::expire(&app.gateway)?;
             if consent::silence(&app.gateway)? > 0 {
                 app.announce();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chancery_message::{OfficerId, ParticipantId};
+use chancery_message::{OfficerId, ParticipantId, PersonId};
 
 use crate::Hash;
 
@@ -21,6 +21,8 @@ pub enum Actor {
     Process(ProcessName),
     /// A participant, proven.
     Participant(ParticipantId),
+    /// A person who acts for a participant, proven.
+    Person(ParticipantId, PersonId),
     /// An officer, proven.
     Officer(OfficerId),
     /// Somebody at a door of whom only the transport's evidence is known.
@@ -62,6 +64,7 @@ impl fmt::Display for Actor {
             Self::System => f.write_str("system"),
             Self::Process(name) => write!(f, "process:{name}"),
             Self::Participant(id) => write!(f, "participant:{id}"),
+            Self::Person(id, person) => write!(f, "person:{id}/{person}"),
             Self::Officer(id) => write!(f, "officer:{id}"),
             Self::Peer(PeerId::Certificate(fingerprint)) => {
                 write!(f, "peer:{}", hex::encode(fingerprint))
@@ -84,6 +87,13 @@ impl FromStr for Actor {
         let actor = match class {
             "process" => Self::Process(name.parse().map_err(|_| INVALID)?),
             "participant" => Self::Participant(name.parse().map_err(|_| INVALID)?),
+            "person" => {
+                let (id, person) = name.split_once('/').ok_or(INVALID)?;
+                Self::Person(
+                    id.parse().map_err(|_| INVALID)?,
+                    person.parse().map_err(|_| INVALID)?,
+                )
+            }
             "officer" => Self::Officer(name.parse().map_err(|_| INVALID)?),
             "peer" if name == "unauthenticated" => Self::Peer(PeerId::Unauthenticated),
             "peer" => {
@@ -154,6 +164,10 @@ mod tests {
             Actor::System,
             Actor::process("reader-mail"),
             Actor::Participant("cert-eu".parse().expect("id")),
+            Actor::Person(
+                "cert-eu".parse().expect("id"),
+                "jana.b".parse().expect("id"),
+            ),
             Actor::Officer("anna".parse().expect("id")),
             Actor::Peer(PeerId::Certificate([0xab; 32])),
             Actor::Peer(PeerId::Unauthenticated),

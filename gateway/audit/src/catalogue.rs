@@ -158,6 +158,7 @@ keys! {
     Parts = "parts": "number of parts",
     Participant = "participant": "the participant concerned",
     Permit = "permit": "what kind of permit",
+    Person = "person": "the person concerned",
     Pid = "pid": "process id",
     Policy = "policy": "digest of the policy set",
     Precedence = "precedence": "how urgent",
@@ -254,6 +255,8 @@ events! {
         [Channel, Due, Recipient, Rows];
     ReceiptRegistered = "receipt.registered", Info, "the recipient has it, registered at its end too",
         [Channel, Recipient, Registration];
+    PersonRefused = "person.refused", Warning, "a person asked for what is above that person's own clearance",
+        [Channel, Effective, Recipient];
     RegistryPassed = "registry.passed", Notice, "the central registry has it: it may go on to its recipient abroad",
         [Channel, Participant, Recipient, Registration, Rows];
     ReleaseWithdrawn = "release.withdrawn", Notice, "the sender took it back before it was delivered",
@@ -319,9 +322,9 @@ events! {
     RulesRejected = "rules.rejected", Warning, "a change of the rules was refused: those in force stay",
         [Digest, Mou, Officer, Participant, Rule];
     ParticipantSuspended = "participant.suspended", Warning, "a participant gets nothing from now on",
-        [Epoch, Mou, Officer, Participant, Until, Count, Rows];
+        [Epoch, Mou, Officer, Participant, Person, Until, Count, Rows];
     PermitsClosed = "permits.closed", Warning, "permits of older rules are closed; what could no longer be stopped",
-        [Count, Deliveries, Epoch, Officer, Participant, Mou, Outcome];
+        [Count, Deliveries, Epoch, Officer, Participant, Person, Mou, Outcome];
     OfficerAuthenticated = "officer.authenticated", Info, "an officer proved who he or she is",
         [Address, Certificate, Command, Officer, Proof];
     OfficerDenied = "officer.denied", Warning, "somebody was refused as an officer, or an officer was refused an act",

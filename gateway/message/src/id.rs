@@ -225,6 +225,10 @@ name_id!(
     OfficerId, "officer id"
 );
 name_id!(
+    /// A person who acts for a participant; spelled as a participant id.
+    PersonId, "person id"
+);
+name_id!(
     /// A memorandum of understanding; spelled as a participant id.
     MouId, "MoU id"
 );

@@ -19,7 +19,7 @@ pub use evidence::{
 };
 pub use id::{
     BodyId, CaseId, DeliveryId, Entropy, EntropyError, InvalidId, MessageId, MouId, OfficerId,
-    OpaqueRef, ParticipantId, Ticket,
+    OpaqueRef, ParticipantId, PersonId, Ticket,
 };
 pub use participant::{Community, Evaluation, ParticipantKind, Purpose};
 pub use secret::{Content, Text};

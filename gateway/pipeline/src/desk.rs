@@ -14,7 +14,7 @@ use crate::ports::{DoorRefusal, LedgerError, Step, Write};
 use crate::rows::{CaseState, DeliveryRow, DeliveryState, MessageRow, MessageState};
 use crate::rules::Sender;
 use crate::stages::receipt;
-use crate::stages::{due, opened, registry};
+use crate::stages::{due, opened, person, registry};
 
 /// A message's registration as that participant may see it: the number of this
 /// node's register, or a reference without order or count for private ones.
@@ -36,7 +36,7 @@ pub fn peer_actor(gateway: &Gateway, peer: &PeerEvidence) -> Actor {
             .by_certificate(peer.channel, &certificate.fingerprint, gateway.now())
             .map_or(
                 Actor::Peer(PeerId::Certificate(certificate.fingerprint)),
-                |sender| Actor::Participant(sender.id.clone()),
+                |sender| sender.actor(),
             ),
         TransportEvidence::ServerTls { .. } | TransportEvidence::Local => {
             Actor::Peer(PeerId::Unauthenticated)
@@ -125,24 +125,20 @@ pub fn inbox(
     let mut entries = Vec::new();
     for row in rows {
         crate::rowmac::check_delivery(gateway, &row)?;
-        if let Some(entry) = entry(gateway, &row, &peer.transport)? {
+        if let Some(entry) = entry(gateway, caller, &row, &peer.transport)? {
             entries.push(entry);
         }
     }
     if !entries.is_empty() {
-        let event = Event::new(
-            EventKind::InboxListed,
-            gateway.now(),
-            Actor::Participant(caller.id.clone()),
-        )
-        .detail(Key::Channel, channel.name())
-        .detail(
-            Key::Deliveries,
-            entries
-                .iter()
-                .map(|one| one.delivery.to_string())
-                .collect::<Vec<_>>(),
-        );
+        let event = Event::new(EventKind::InboxListed, gateway.now(), caller.actor())
+            .detail(Key::Channel, channel.name())
+            .detail(
+                Key::Deliveries,
+                entries
+                    .iter()
+                    .map(|one| one.delivery.to_string())
+                    .collect::<Vec<_>>(),
+            );
         gateway.ledger.commit(Step {
             events: vec![event],
             ..Step::default()
@@ -153,6 +149,7 @@ pub fn inbox(
 
 fn entry(
     gateway: &Gateway,
+    caller: &Sender,
     row: &DeliveryRow,
     over: &TransportEvidence,
 ) -> Result<Option<InboxEntry>, StageError> {
@@ -162,6 +159,10 @@ fn entry(
     let (Some(from), Some(label)) = (message.sender, &meta.label) else {
         return Ok(None);
     };
+    if !person::may_see(caller, &meta) {
+        return Ok(None);
+    }
+    let kept = DeliveryDocument::decode(&row.document)?;
     Ok(Some(InboxEntry {
         delivery: row.id,
         from,
@@ -170,10 +171,11 @@ fn entry(
         role: row.role,
         sent_at: message.received_at,
         // A receipt that is due is what the recipient must know of first.
-        due_at: due::due(gateway, row, &DeliveryDocument::decode(&row.document)?).or(row.due_at),
+        due_at: due::due(gateway, row, &kept).or(row.due_at),
         subject,
         attachment_bytes: meta.attachment_bytes,
         opened: row.state == DeliveryState::Opened,
+        receipt: due::standing(gateway, row, &kept),
     }))
 }
 
@@ -193,7 +195,9 @@ pub fn has_mail(
         };
         let meta = MessageDocument::decode(&message.document)?;
         let sender = message.sender.as_ref();
-        if !registry::waits(gateway, &document.obligations, &meta, sender, &row)? {
+        if person::may_see(caller, &meta)
+            && !registry::waits(gateway, &document.obligations, &meta, sender, &row)?
+        {
             return Ok(true);
         }
     }
@@ -328,7 +332,7 @@ fn withdraw_one(
             | DeliveryState::Uncertain
             | DeliveryState::Withdrawn => return Ok(()),
         }
-        let actor = Actor::Participant(caller.id.clone());
+        let actor = caller.actor();
         match receipt::end(
             gateway,
             &current,

@@ -330,6 +330,31 @@ pub struct InboxEntry {
     pub attachment_bytes: u64,
     /// True if it was fetched before and not acknowledged.
     pub opened: bool,
+    /// How its receipt stands, where one is owed.
+    pub receipt: Option<Receipt>,
+}
+
+/// How a receipt stands that a recipient owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// Its time is not over.
+    Awaited,
+    /// The recipient was reminded of it.
+    Reminded,
+    /// It did not come in its time.
+    Overdue,
+}
+
+impl Receipt {
+    /// `awaited`, `reminded`, `overdue`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Awaited => "awaited",
+            Self::Reminded => "reminded",
+            Self::Overdue => "overdue",
+        }
+    }
 }
 
 /// What became of a message, as its sender may see it.

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use chancery_audit::Actor;
 use chancery_hsm_api::Compartment;
 use chancery_label::Level;
-use chancery_message::{Channel, Community, MessageId, ParticipantId, Timestamp};
+use chancery_message::{Channel, Community, MessageId, ParticipantId, PersonId, Timestamp};
 use chancery_policy::crypto::CryptoPolicy;
 use chancery_policy::derive::{self, MessageMeta, Release, Thresholds};
 use chancery_policy::directory::{Directory, Participant};
@@ -45,6 +46,28 @@ pub struct Sender {
     pub private: bool,
     /// Its mail address.
     pub address: Option<String>,
+    /// The person who acts for it, where a person's certificate was shown.
+    pub person: Option<Acting>,
+}
+
+/// A person who acts for a participant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// Who.
+    pub id: PersonId,
+    /// Up to which level the person is cleared today.
+    pub clearance: Level,
+}
+
+impl Sender {
+    /// Who acts, for the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.person {
+            Some(person) => Actor::Person(self.id.clone(), person.id.clone()),
+            None => Actor::Participant(self.id.clone()),
+        }
+    }
 }
 
 /// What is asked: may this go to them, now?
@@ -150,10 +173,15 @@ impl Rules {
         fingerprint: &[u8; 32],
         now: Timestamp,
     ) -> Option<Arc<Sender>> {
-        self.directory
-            .at(now)
-            .by_certificate(channel, fingerprint)
-            .and_then(sender)
+        let (participant, person) = self.directory.at(now).acting(channel, fingerprint)?;
+        let mut found = sender(participant)?;
+        if let Some(person) = person {
+            Arc::make_mut(&mut found).person = Some(Acting {
+                id: person.id.clone(),
+                clearance: person.clearance_at(now),
+            });
+        }
+        Some(found)
     }
 
     /// The participant in force behind a mail address.
@@ -401,6 +429,7 @@ fn sender(participant: &Participant) -> Option<Arc<Sender>> {
         compartment: participant.compartment.parse().ok()?,
         private: participant.is_private(),
         address: participant.mail.as_ref().map(|mail| mail.address.clone()),
+        person: None,
     }))
 }
 

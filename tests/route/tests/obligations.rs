@@ -11,7 +11,8 @@ use std::time::Duration;
 use chancery_audit::EventKind;
 use chancery_label::{HandlingCode, Level};
 use chancery_message::{AssertedLabel, Channel, Purpose};
-use chancery_pipeline::outcome::{RefusalKind, Verdict};
+use chancery_pipeline::desk;
+use chancery_pipeline::outcome::{Outcome, Receipt, RefusalKind, Verdict};
 use chancery_pipeline::rows::DeliveryRow;
 use chancery_pipeline::stages::{due, receipt};
 use chancery_route::{World, message, refusal};
@@ -30,6 +31,37 @@ fn confidential(world: &World) -> DeliveryRow {
     world.deliveries(&verdicts)[0].clone()
 }
 
+/// How the receipts stand of what is in CSIRT Alpha's inbox.
+fn owed(world: &World) -> Vec<Option<Receipt>> {
+    let who = world.sender("csirt-alpha");
+    let listed = desk::inbox(&world.gateway, &who, Channel::Rest, None, 50);
+    let Outcome::Inbox(entries) = listed.expect("listed") else {
+        panic!("no list")
+    };
+    let mut all: Vec<_> = entries.iter().map(|one| one.receipt).collect();
+    all.sort_by_key(Option::is_some);
+    all
+}
+
+#[test]
+fn a_recipient_with_mail_is_reminded_by_mail_too() {
+    let world = World::new();
+    let confidential = message(&["cert-eu"], Level::Confidential);
+    let verdicts = world.accepted("csirt-alpha", Channel::Rest, confidential);
+    let row = world.deliveries(&verdicts)[0].clone();
+    world.fetch(&row).expect("released");
+    world.clock.advance(hours(24));
+    let reminders = due::receipts(&world.gateway).expect("swept");
+    assert_eq!(reminders.len(), 1);
+    assert_eq!(reminders[0].delivery, row.id);
+    assert_eq!(reminders[0].recipient.as_str(), "cert-eu");
+    assert_eq!(world.count(EventKind::ReceiptReminded), 1);
+    assert!(
+        due::receipts(&world.gateway).expect("swept").is_empty(),
+        "once"
+    );
+}
+
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
@@ -41,10 +73,13 @@ fn a_receipt_that_does_not_come_is_reminded_of_then_overdue_then_holds() {
     world.fetch(&first).expect("released");
     let second = confidential(&world);
     world.clock.advance(hours(23));
-    assert_eq!(due::receipts(&world.gateway).expect("swept"), 0);
+    assert!(due::receipts(&world.gateway).expect("swept").is_empty());
+    assert_eq!(owed(&world), [None, Some(Receipt::Awaited)]);
     world.clock.advance(hours(1));
-    assert_eq!(due::receipts(&world.gateway).expect("swept"), 1);
-    assert_eq!(due::receipts(&world.gateway).expect("swept"), 0, "once");
+    // CSIRT Alpha has no mail: the log and its inbox remind it.
+    assert!(due::receipts(&world.gateway).expect("swept").is_empty());
+    due::receipts(&world.gateway).expect("swept");
+    assert_eq!(owed(&world), [None, Some(Receipt::Reminded)]);
     assert_eq!(world.count(EventKind::ReceiptReminded), 1);
     // Reminded is not overdue: the next one goes.
     let third = confidential(&world);
@@ -52,6 +87,7 @@ fn a_receipt_that_does_not_come_is_reminded_of_then_overdue_then_holds() {
     world.clock.advance(hours(24));
     due::receipts(&world.gateway).expect("swept");
     assert_eq!(world.count(EventKind::ReceiptOverdue), 1);
+    assert!(owed(&world).contains(&Some(Receipt::Overdue)));
     let (kind, why) = refusal(world.fetch(&third).map(|_| ()));
     assert_eq!(kind, RefusalKind::NotNow);
     assert!(why.contains("overdue"), "{why}");
@@ -75,7 +111,8 @@ fn what_needs_no_receipt_is_never_overdue() {
         .fetch(&world.deliveries(&verdicts)[0])
         .expect("released");
     world.clock.advance(hours(71));
-    assert_eq!(due::receipts(&world.gateway).expect("swept"), 0);
+    assert!(due::receipts(&world.gateway).expect("swept").is_empty());
+    assert_eq!(world.count(EventKind::ReceiptReminded), 0);
 }
 
 #[test]

@@ -180,6 +180,9 @@ pub(crate) struct InboxEntryAnswer<'a> {
     pub(super) attachment_bytes: u64,
     /// True if it was fetched before and not acknowledged.
     pub(super) opened: bool,
+    /// How the receipt stands that the caller owes: `awaited`, `reminded` of it, `overdue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) receipt: Option<&'static str>,
 }
 
 /// A message, released to the caller.

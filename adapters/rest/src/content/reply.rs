@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chancery_label::marking;
 use chancery_message::OpaqueRef;
 use chancery_pipeline::outcome::{
-    ConsentCard, InboxEntry, Outcome, RecipientCard, RefusalKind, StatusView, Verdicts,
+    ConsentCard, InboxEntry, Outcome, Receipt, RecipientCard, RefusalKind, StatusView, Verdicts,
 };
 use chancery_pipeline::ports::{Chunks, Reply, ReplyBody};
 use serde::Serialize;
@@ -176,6 +176,7 @@ fn entry(entry: &InboxEntry) -> InboxEntryAnswer<'_> {
         due_at: entry.due_at.map(|at| at.to_string()),
         attachment_bytes: entry.attachment_bytes,
         opened: entry.opened,
+        receipt: entry.receipt.map(Receipt::word),
     }
 }
 

@@ -177,6 +177,8 @@ fn entry(xml: &mut Writer, entry: &InboxEntry) {
         ("attachmentBytes", &*entry.attachment_bytes.to_string()),
         ("opened", if entry.opened { "true" } else { "false" }),
     ];
+    let receipt = entry.receipt.map(|receipt| ("receipt", receipt.word()));
+    let attributes: Vec<_> = attributes.into_iter().chain(receipt).collect();
     xml.within("entry", &attributes, |xml| {
         xml.text("from", entry.from.as_str());
         xml.text("marking", &entry.marking);

@@ -106,7 +106,12 @@ pub(super) fn inbox(answer: &Value) -> Result<(), Failure> {
             text(one, "marking"),
             text(one, "from"),
             safe(text(one, "subject")),
-            if opened { "  (fetched before)" } else { "" }
+            match text(one, "receipt") {
+                "reminded" => "  (fetched before: its receipt is due)",
+                "overdue" => "  (fetched before: its receipt is OVERDUE)",
+                _ if opened => "  (fetched before)",
+                _ => "",
+            }
         ))?;
     }
     if any { Ok(()) } else { line("nothing waits") }

@@ -174,6 +174,9 @@ impl Book {
             one.suspended |= self
                 .suspended
                 .contains(&Subject::Participant(one.id.clone()));
+            for person in &mut one.people {
+                person.suspended |= self.suspended.contains(&Subject::Person(person.id.clone()));
+            }
         }
         let mut judges = directory.officers().to_vec();
         for one in &mut judges {

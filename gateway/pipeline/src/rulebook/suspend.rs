@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chancery_audit::{Actor, Event, EventKind, Key};
-use chancery_message::{DeliveryId, MouId, OfficerId, ParticipantId, Timestamp};
+use chancery_message::{DeliveryId, MouId, OfficerId, ParticipantId, PersonId, Timestamp};
 use chancery_policy::permit::PERMIT_LIFE;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, DocumentKind};
+use crate::rules::Rules;
 use crate::stages::release::{judge, lets_go, message_of};
 use crate::underway::Watched;
 
@@ -29,6 +30,8 @@ pub enum Subject {
     Participant(ParticipantId),
     /// An MoU: nothing goes under it.
     Mou(MouId),
+    /// A person: nobody acts with that person's certificate.
+    Person(PersonId),
     /// An officer: none of its signatures counts.
     Officer(OfficerId),
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Participant(id) => write!(f, "participant/{id}"),
             Self::Mou(id) => write!(f, "mou/{id}"),
+            Self::Person(id) => write!(f, "person/{id}"),
             Self::Officer(id) => write!(f, "officer/{id}"),
         }
     }
@@ -85,6 +89,7 @@ impl FromStr for Subject {
         match kind {
             "participant" => id.parse().map(Self::Participant).map_err(|_| ()),
             "mou" => id.parse().map(Self::Mou).map_err(|_| ()),
+            "person" => id.parse().map(Self::Person).map_err(|_| ()),
             "officer" => id.parse().map(Self::Officer).map_err(|_| ()),
             _ => Err(()),
         }
@@ -201,6 +206,9 @@ fn about(event: Event, subject: &Subject, officer: &OfficerId) -> Event {
         Subject::Mou(id) => event
             .detail(Key::Mou, id.as_str())
             .detail(Key::Officer, officer.as_str()),
+        Subject::Person(id) => event
+            .detail(Key::Person, id.as_str())
+            .detail(Key::Officer, officer.as_str()),
         Subject::Officer(id) => event.detail(Key::Officer, id.as_str()),
     }
 }
@@ -210,6 +218,7 @@ fn known(gateway: &Gateway, subject: &Subject) -> Result<(), Refusal> {
     let there = match subject {
         Subject::Participant(id) => rules.directory().knows(id),
         Subject::Mou(id) => rules.register().by_id(id).is_some(),
+        Subject::Person(id) => acts_for(&rules, id).is_some(),
         Subject::Officer(id) => rules.directory().officers().iter().any(|one| one.id == *id),
     };
     if there {
@@ -222,6 +231,13 @@ fn known(gateway: &Gateway, subject: &Subject) -> Result<(), Refusal> {
     }
 }
 
+/// Whom a person acts for, in force or not.
+fn acts_for(rules: &Rules, id: &PersonId) -> Option<ParticipantId> {
+    let mut all = rules.directory().participants().iter();
+    all.find(|one| one.people.iter().any(|person| person.id == *id))
+        .map(|one| one.id.clone())
+}
+
 /// Stops what is under way and not allowed any more, waits until it is closed,
 /// and counts the rest.
 fn close(gateway: &Gateway, subject: &Subject, epoch: u64) -> Result<Suspended, StageError> {
@@ -231,7 +247,13 @@ fn close(gateway: &Gateway, subject: &Subject, epoch: u64) -> Result<Suspended, 
         let Some(row) = gateway.ledger.delivery(&one.delivery())? else {
             continue;
         };
-        if !goes(gateway, &row, now)? {
+        // Who fetches is not known by then: all of the participant's is cut off
+        // where a person is suspended. The others fetch it again.
+        let persons = match subject {
+            Subject::Person(_) => concerns(gateway, &row, subject)?,
+            _ => false,
+        };
+        if persons || !goes(gateway, &row, now)? {
             one.stop();
             affected.push((one, row));
         }
@@ -304,6 +326,7 @@ fn concerns(gateway: &Gateway, row: &DeliveryRow, subject: &Subject) -> Result<b
     use crate::documents::{DeliveryDocument, Document as _};
     Ok(match subject {
         Subject::Officer(_) => true,
+        Subject::Person(id) => acts_for(&gateway.rules(), id).as_ref() == Some(&row.recipient),
         Subject::Participant(id) => {
             row.recipient == *id
                 || gateway

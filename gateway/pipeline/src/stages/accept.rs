@@ -1,7 +1,7 @@
 //! Stations 3 to 6 for one submission: authenticate, label, seal, decide; then
 //! ONE transaction with message, deliveries, cases and audit leaves.
 
-use chancery_audit::{Actor, Event, EventKind, Key};
+use chancery_audit::{Event, EventKind, Key};
 use chancery_message::{Channel, Inbound, Intent, Malformed, Parsed, Submission, Timestamp};
 
 use chancery_policy::approval::Vote;
@@ -158,19 +158,15 @@ fn check(
         .zip(&draft.document.recipients)
         .map(|(judgement, (recipient, _))| format!("{recipient}={}", judgement.verdict.word()))
         .collect();
-    let event = Event::new(
-        EventKind::ReleaseChecked,
-        now,
-        Actor::Participant(sender.id.clone()),
-    )
-    .detail(Key::Channel, inbound.peer.channel.name())
-    .detail(
-        Key::Effective,
-        chancery_label::marking::format(&draft.labelled.label),
-    )
-    .detail(Key::Recipients, verdicts)
-    .detail(Key::Epoch, i64::try_from(rules.epoch()).unwrap_or(i64::MAX))
-    .detail(Key::Policy, hex::encode(rules.engine().policy_hash()));
+    let event = Event::new(EventKind::ReleaseChecked, now, sender.actor())
+        .detail(Key::Channel, inbound.peer.channel.name())
+        .detail(
+            Key::Effective,
+            chancery_label::marking::format(&draft.labelled.label),
+        )
+        .detail(Key::Recipients, verdicts)
+        .detail(Key::Epoch, i64::try_from(rules.epoch()).unwrap_or(i64::MAX))
+        .detail(Key::Policy, hex::encode(rules.engine().policy_hash()));
     let mut events = vec![event];
     for judgement in &judgements {
         events.extend(judgement.alarm_events("check", now));

@@ -315,14 +315,10 @@ fn fresh_events(
         ),
     );
     step.events.push(
-        Event::new(
-            EventKind::OriginatorAuthenticated,
-            now,
-            Actor::Participant(sender.id.clone()),
-        )
-        .message(id)
-        .detail(Key::Participant, sender.id.as_str())
-        .detail(Key::Proof, proof),
+        Event::new(EventKind::OriginatorAuthenticated, now, sender.actor())
+            .message(id)
+            .detail(Key::Participant, sender.id.as_str())
+            .detail(Key::Proof, proof),
     );
 }
 

@@ -12,7 +12,7 @@ use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
 use crate::rules::{Rules, Sender};
 use crate::stages::label::Labelled;
-use crate::stages::{forward, registry, sources};
+use crate::stages::{forward, person, registry, sources};
 
 /// A message before it is sealed: what its decisions depend on.
 pub(crate) struct Draft {
@@ -210,6 +210,7 @@ pub(crate) fn above_channel(
     draft: &Draft,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    person::may_send(sender, draft.labelled.label.level)?;
     let ceiling = rules.ceiling_of(sender, channel, now);
     if draft.labelled.label.level > ceiling {
         return Err(Refusal::new(

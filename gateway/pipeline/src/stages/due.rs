@@ -5,14 +5,17 @@
 use std::time::Duration;
 
 use chancery_audit::{Actor, Event, EventKind, Key};
-use chancery_message::{Channel, ParticipantId, Timestamp};
+use chancery_label::Level;
+use chancery_message::{Channel, DeliveryId, MessageId, ParticipantId, Timestamp};
 use chancery_policy::decision::Obligation;
 
 use crate::documents::{DeliveryDocument, Document};
 use crate::gateway::{Gateway, StageError};
+use crate::outcome::Receipt;
 use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState};
 use crate::stages::queue::anchor;
+use crate::stages::release::message_of;
 
 /// Deliveries that are looked through at one time.
 const MOST: u32 = 10_000;
@@ -37,14 +40,29 @@ fn time(gateway: &Gateway, row: &DeliveryRow) -> Duration {
     gateway.node.times.of(row.precedence)
 }
 
-/// Reminds of receipts that are due, and records those that are overdue: as
-/// long again after the reminder. How many were told.
+/// A recipient is to be reminded of a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// Whom.
+    pub recipient: ParticipantId,
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// Of which message.
+    pub message: MessageId,
+    /// Its level.
+    pub level: Level,
+    /// Since when the receipt is due.
+    pub due: Timestamp,
+}
+
+/// Records which receipts are due, and which are overdue: as long again after
+/// the reminder. Those to be reminded who are reached by mail too.
 ///
 /// # Errors
 /// [`StageError`] when the ledger fails.
-pub fn receipts(gateway: &Gateway) -> Result<u32, StageError> {
+pub fn receipts(gateway: &Gateway) -> Result<Vec<Reminder>, StageError> {
     let now = gateway.now();
-    let mut told = 0;
+    let mut reminders = Vec::new();
     for row in gateway.ledger.in_state(DeliveryState::Opened, MOST)? {
         let document = DeliveryDocument::decode(&row.document)?;
         let Some(due) = due(gateway, &row, &document) else {
@@ -57,13 +75,53 @@ pub fn receipts(gateway: &Gateway) -> Result<u32, StageError> {
         };
         crate::rowmac::check_delivery(gateway, &row)?;
         match tell(gateway, &row, document, kind, due) {
-            Ok(()) => told += 1,
+            Ok(()) if kind == EventKind::ReceiptReminded => {
+                reminders.extend(reminder(gateway, &row, due)?);
+            }
+            Ok(()) => {}
             // It was acknowledged meanwhile, or given out again.
             Err(StageError::Ledger(LedgerError::Conflict)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(told)
+    Ok(reminders)
+}
+
+/// The reminder of a delivery, where its recipient has mail.
+fn reminder(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+    due: Timestamp,
+) -> Result<Option<Reminder>, StageError> {
+    let rules = gateway.rules();
+    let has_mail = rules
+        .openpgp_certificate_of(&row.recipient, gateway.now())
+        .is_some();
+    if !has_mail {
+        return Ok(None);
+    }
+    let (_, meta) = message_of(gateway, row)?;
+    Ok(Some(Reminder {
+        recipient: row.recipient.clone(),
+        delivery: row.id,
+        message: row.message,
+        level: meta.label.map_or(Level::Nc, |label| label.level),
+        due,
+    }))
+}
+
+/// How a receipt stands, for the inbox of whoever owes it.
+pub(crate) fn standing(
+    gateway: &Gateway,
+    row: &DeliveryRow,
+    document: &DeliveryDocument,
+) -> Option<Receipt> {
+    due(gateway, row, document)?;
+    Some(match (document.reminded_at, document.overdue_at) {
+        (_, Some(_)) => Receipt::Overdue,
+        (Some(_), None) => Receipt::Reminded,
+        (None, None) => Receipt::Awaited,
+    })
 }
 
 fn tell(

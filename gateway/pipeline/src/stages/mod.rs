@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod label;
 pub mod opened;
 pub mod orders;
+pub mod person;
 mod portions;
 pub mod protection;
 pub mod quarantine;

@@ -28,6 +28,24 @@ pub fn acknowledge(
     id: &DeliveryId,
     recipient: &ParticipantId,
 ) -> Result<Timestamp, StageError> {
+    acknowledge_by(
+        gateway,
+        id,
+        recipient,
+        &Actor::Participant(recipient.clone()),
+    )
+}
+
+/// The same, with who acts for the recipient.
+///
+/// # Errors
+/// As [`acknowledge`].
+pub fn acknowledge_by(
+    gateway: &Gateway,
+    id: &DeliveryId,
+    recipient: &ParticipantId,
+    by: &Actor,
+) -> Result<Timestamp, StageError> {
     loop {
         let row = own_delivery(gateway, id, recipient)?;
         let document = DeliveryDocument::decode(&row.document)?;
@@ -55,7 +73,7 @@ pub fn acknowledge(
                 .into());
             }
         }
-        let actor = Actor::Participant(recipient.clone());
+        let actor = by.clone();
         match end(
             gateway,
             &row,

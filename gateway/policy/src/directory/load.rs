@@ -245,6 +245,7 @@ pub(super) fn check(participants: &[Participant], officers: &[Officer]) -> Vec<P
     }
     credentials(participants, &mut problems);
     compartments(participants, &mut problems);
+    persons(participants, &mut problems);
     registries(participants, &mut problems);
     for one in officers {
         judge(one, participants, &mut problems);
@@ -317,7 +318,9 @@ fn credentials(participants: &[Participant], problems: &mut Vec<Problem>) {
     let mut holders: HashMap<String, Vec<&Participant>> = HashMap::new();
     for one in participants {
         for (channel, entry) in [(Channel::Siena, &one.siena), (Channel::Rest, &one.rest)] {
-            for Fingerprint(print) in entry.iter().flat_map(|entry| &entry.certificates) {
+            let own = entry.iter().flat_map(|entry| &entry.certificates);
+            let people = one.people.iter().flat_map(|one| one.certificates(channel));
+            for Fingerprint(print) in own.chain(people) {
                 let key = format!("the {channel} certificate {}", hex::encode(print));
                 holders.entry(key).or_default().push(one);
             }
@@ -363,6 +366,42 @@ fn compartments(participants: &[Participant], problems: &mut Vec<Problem>) {
                 format!("participant {}", one.id),
                 "a private participant's compartment is its own: give it another name",
             ));
+        }
+    }
+}
+
+/// A person acts for one participant, with a certificate of its own.
+fn persons(participants: &[Participant], problems: &mut Vec<Problem>) {
+    let mut holders: HashMap<&str, &Participant> = HashMap::new();
+    for one in participants {
+        let mut prints = Vec::new();
+        for person in &one.people {
+            let place = format!("person {}", person.id);
+            let mut wrong = |what: &str| problems.push(Problem::new(&place, what));
+            if person.name.trim().is_empty() {
+                wrong("name says who it is");
+            }
+            if person.validity().is_reversed() {
+                wrong("valid_until is before valid_from");
+            }
+            if one.people.iter().filter(|two| two.id == person.id).count() > 1
+                || holders
+                    .insert(person.id.as_str(), one)
+                    .is_some_and(|other| other.id != one.id)
+            {
+                wrong("a person has one entry, of the one participant that it acts for");
+            }
+            for (channel, entry) in [(Channel::Siena, &one.siena), (Channel::Rest, &one.rest)] {
+                let own = person.certificates(channel);
+                if !own.is_empty() && entry.is_none() {
+                    wrong("the participant does not have the channel of the person's certificate");
+                }
+                let systems = entry.iter().flat_map(|entry| &entry.certificates);
+                if systems.chain(&prints).any(|print| own.contains(print)) {
+                    wrong("the certificate is another's too: a person has one of its own");
+                }
+                prints.extend(own.iter().copied());
+            }
         }
     }
 }

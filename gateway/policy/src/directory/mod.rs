@@ -7,6 +7,7 @@
 mod load;
 mod officer;
 mod participant;
+mod person;
 mod sight;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub use participant::{
     Approval, ChannelEntry, Clearance, Duty, Fingerprint, MailEntry, Participant, Standing,
     TlsEntry,
 };
+pub use person::Person;
 
 /// A snapshot of the directory.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +65,9 @@ impl Directory {
         for (at, one) in participants.iter().enumerate() {
             directory.by_id.entry(one.id.clone()).or_default().push(at);
             for (channel, entry) in [(Channel::Siena, &one.siena), (Channel::Rest, &one.rest)] {
-                for Fingerprint(print) in entry.iter().flat_map(|entry| &entry.certificates) {
+                let own = entry.iter().flat_map(|entry| &entry.certificates);
+                let people = one.people.iter().flat_map(|one| one.certificates(channel));
+                for Fingerprint(print) in own.chain(people) {
                     directory
                         .by_certificate
                         .entry((channel, *print))
@@ -165,14 +169,35 @@ impl<'a> View<'a> {
         self.participants().find(|one| one.central_registry)
     }
 
-    /// The participant that holds this certificate on this channel.
+    /// The participant that holds this certificate on this channel: one of its
+    /// systems, or a person who acts for it today.
     #[must_use]
     pub fn by_certificate(
         &self,
         channel: Channel,
         fingerprint: &[u8; 32],
     ) -> Option<&'a Participant> {
-        self.first(self.directory.by_certificate.get(&(channel, *fingerprint)))
+        self.acting(channel, fingerprint).map(|(one, _)| one)
+    }
+
+    /// The same, with the person whose certificate it is.
+    #[must_use]
+    pub fn acting(
+        &self,
+        channel: Channel,
+        fingerprint: &[u8; 32],
+    ) -> Option<(&'a Participant, Option<&'a Person>)> {
+        let key = (channel, *fingerprint);
+        let one = self.first(self.directory.by_certificate.get(&key))?;
+        let has = |prints: &[Fingerprint]| prints.contains(&Fingerprint(*fingerprint));
+        let person = one
+            .people
+            .iter()
+            .find(|person| has(person.certificates(channel)));
+        match person {
+            Some(person) if !person.acts_at(self.now) => None,
+            found => Some((one, found)),
+        }
     }
 
     /// The participant of this mail address, upper or lower case.

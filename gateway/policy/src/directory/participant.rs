@@ -4,6 +4,7 @@ use chancery_label::Level;
 use chancery_message::{Channel, Community, ParticipantId, ParticipantKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::person::Person;
 use crate::day::{Day, Validity};
 use crate::facts::{Article25Basis, Country, ExternalAgreement};
 
@@ -66,6 +67,9 @@ pub struct Participant {
     /// Whom to reach when it is urgent.
     #[serde(default)]
     pub duty: Option<Duty>,
+    /// The people who act for it.
+    #[serde(default, rename = "person")]
+    pub people: Vec<Person>,
     /// Email with OpenPGP.
     #[serde(default)]
     pub mail: Option<MailEntry>,
@@ -230,6 +234,7 @@ impl Participant {
             valid_until: None,
             clearance: None,
             duty: None,
+            people: Vec::new(),
             mail: None,
             siena: None,
             rest: None,
@@ -270,6 +275,11 @@ impl Participant {
     /// The entry of a channel as it is now, if it has one.
     #[must_use]
     pub fn channel(&self, channel: Channel, now: Timestamp) -> Option<ChannelEntry> {
+        let has_people = || {
+            let acts = |one: &&Person| one.acts_at(now);
+            let mut people = self.people.iter().filter(acts);
+            people.any(|one| !one.certificates(channel).is_empty())
+        };
         let (approval, usable) = match channel {
             Channel::Mail => self
                 .mail
@@ -278,11 +288,11 @@ impl Participant {
             Channel::Siena => self
                 .siena
                 .as_ref()
-                .map(|tls| (tls.approval, tls.is_usable())),
+                .map(|tls| (tls.approval, tls.is_usable() || has_people())),
             Channel::Rest => self
                 .rest
                 .as_ref()
-                .map(|tls| (tls.approval, tls.is_usable())),
+                .map(|tls| (tls.approval, tls.is_usable() || has_people())),
         }?;
         Some(approval.at(channel, usable, now))
     }

@@ -283,7 +283,7 @@ pub fn answer(
     evidence: Option<(&HeldOriginal, &Inbound)>,
 ) -> Result<ConsentCard, StageError> {
     let Some((case, document, row)) = find(gateway, request)? else {
-        rejected(gateway, &by.id, None, "no such request")?;
+        rejected(gateway, by, None, "no such request")?;
         return Err(not_found());
     };
     let Some(asked) = document.consent.clone() else {
@@ -302,7 +302,7 @@ pub fn answer(
     }
     match taken {
         Ok(entry) => {
-            let actor = Actor::Participant(by.id.clone());
+            let actor = by.actor();
             let mut kept = Step::default();
             if let Some((original, inbound)) = evidence {
                 // The signed answer itself is kept, sealed, with the message that it is about.
@@ -317,7 +317,7 @@ pub fn answer(
             Ok(card(wanted))
         }
         Err(error) => {
-            rejected(gateway, &by.id, Some((&case, &row)), &error.to_string())?;
+            rejected(gateway, by, Some((&case, &row)), &error.to_string())?;
             Err(match error {
                 ConsentError::NotTheOriginator => not_found(),
                 ConsentError::Replayed => {
@@ -336,16 +336,12 @@ fn not_found() -> StageError {
 /// The one record of an answer that does not count.
 fn rejected(
     gateway: &Gateway,
-    by: &ParticipantId,
+    by: &Sender,
     about: Option<(&CaseRow, &DeliveryRow)>,
     why: &str,
 ) -> Result<(), StageError> {
-    let mut event = Event::new(
-        EventKind::ConsentRejected,
-        gateway.now(),
-        Actor::Participant(by.clone()),
-    )
-    .detail(Key::Rule, why);
+    let mut event =
+        Event::new(EventKind::ConsentRejected, gateway.now(), by.actor()).detail(Key::Rule, why);
     if let Some((case, row)) = about {
         event = event
             .message(row.message)
