@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chancery_label::Level;
 use chancery_message::{Channel, ParticipantId, PersonId};
-use chancery_pipeline::rulebook::RuleText;
+use chancery_pipeline::rulebook::{Change, RuleText};
 use chancery_policy::day::Day;
 use chancery_policy::directory::{Clearance, Directory, Participant, Person};
 use clap::Subcommand;
@@ -108,7 +108,8 @@ async fn as_officer(
             let next = Directory::new(0, all, now.officers().to_vec())
                 .map_err(|error| Failure::new(error.to_string()))?;
             let (text, _) = next.to_toml().map_err(failed("the directory"))?;
-            ruling::propose(officer, &RuleText::participants(text), why, json).await
+            let change = Change::new(RuleText::participants(text), why);
+            ruling::propose(officer, &change, json).await
         }
         Command::Common(common) => ruling::common(desk, officer, Noun::Person, common, json).await,
         Command::List | Command::Enroll { .. } => Ok(()),

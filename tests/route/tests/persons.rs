@@ -16,7 +16,7 @@ use chancery_label::Level;
 use chancery_message::Channel;
 use chancery_pipeline::desk;
 use chancery_pipeline::outcome::{Outcome, RefusalKind};
-use chancery_pipeline::rulebook::{self, RuleText, Subject};
+use chancery_pipeline::rulebook::{self, Change, RuleText, Subject};
 use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
 use chancery_pipeline::stages::release::release;
@@ -172,8 +172,9 @@ fn two_officers_name_a_person_and_one_suspends_at_once() {
     let officers = rules.directory().officers().to_vec();
     let next = Directory::new(0, participants, officers).expect("whole");
     let rule = RuleText::participants(next.to_toml().expect("text").0);
-    let sign = |who: &str| world.sign(who, rule.operation(), rule.digest(), Vote::Approve);
-    let proposal = rulebook::propose(&world.gateway, &rule, "new staff", &sign("dimitri"));
+    let change = Change::new(rule, "new staff");
+    let sign = |who: &str| world.sign(who, change.rule.operation(), change.digest(), Vote::Approve);
+    let proposal = rulebook::propose(&world.gateway, &change, &sign("dimitri"));
     let proposal = proposal.expect("proposed");
     assert!(acting(&world, JANA).is_none(), "one officer widens nothing");
     rulebook::approve(&world.gateway, &proposal.id, &sign("elena")).expect("approved");
@@ -189,8 +190,9 @@ fn two_officers_name_a_person_and_one_suspends_at_once() {
     assert!(acting(&world, "csirt-alpha").is_some());
     // Lifting it widens: one is not enough.
     let rule = RuleText::resume(&subject, "back");
-    let sign = |who: &str| world.sign(who, rule.operation(), rule.digest(), Vote::Approve);
-    let proposal = rulebook::propose(&world.gateway, &rule, "back", &sign("dimitri"));
+    let change = Change::new(rule, "back");
+    let sign = |who: &str| world.sign(who, change.rule.operation(), change.digest(), Vote::Approve);
+    let proposal = rulebook::propose(&world.gateway, &change, &sign("dimitri"));
     assert!(acting(&world, JANA).is_none());
     let id = proposal.expect("proposed").id;
     rulebook::approve(&world.gateway, &id, &sign("elena")).expect("approved");
