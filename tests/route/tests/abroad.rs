@@ -108,7 +108,13 @@ fn now(world: &World, row: &DeliveryRow) -> DeliveryRow {
 }
 
 fn inbox(world: &World, who: &str) -> usize {
-    let listed = desk::inbox(&world.gateway, &world.sender(who), Channel::Rest, None, 50);
+    let listed = desk::inbox(
+        &world.gateway,
+        &world.sender(who),
+        &chancery_route::peer(who, Channel::Rest),
+        None,
+        50,
+    );
     match listed.expect("listed") {
         Outcome::Inbox(entries) => entries.len(),
         other => panic!("{other:?}"),

@@ -34,7 +34,13 @@ fn confidential(world: &World) -> DeliveryRow {
 /// How the receipts stand of what is in CSIRT Alpha's inbox.
 fn owed(world: &World) -> Vec<Option<Receipt>> {
     let who = world.sender("csirt-alpha");
-    let listed = desk::inbox(&world.gateway, &who, Channel::Rest, None, 50);
+    let listed = desk::inbox(
+        &world.gateway,
+        &who,
+        &chancery_route::peer("csirt-alpha", Channel::Rest),
+        None,
+        50,
+    );
     let Outcome::Inbox(entries) = listed.expect("listed") else {
         panic!("no list")
     };

@@ -19,6 +19,7 @@ use chancery_pipeline::outcome::{Outcome, RefusalKind};
 use chancery_pipeline::rulebook::{self, Change, RuleText, Subject};
 use chancery_pipeline::rules::Sender;
 use chancery_pipeline::stages::authenticate::by_certificate;
+use chancery_pipeline::stages::protection::Over;
 use chancery_pipeline::stages::release::release;
 use chancery_pipeline::stages::{person, receipt};
 use chancery_policy::approval::Vote;
@@ -72,7 +73,15 @@ fn acting(world: &World, who: &str) -> Option<Arc<Sender>> {
 }
 
 fn inbox(world: &World, who: &Sender) -> usize {
-    match desk::inbox(&world.gateway, who, Channel::Rest, None, 50).expect("listed") {
+    match desk::inbox(
+        &world.gateway,
+        who,
+        &peer(who.id.as_str(), Channel::Rest),
+        None,
+        50,
+    )
+    .expect("listed")
+    {
         Outcome::Inbox(entries) => entries.len(),
         other => panic!("{other:?}"),
     }
@@ -111,7 +120,9 @@ fn the_log_names_who_sent_and_who_read() {
     let who = acting(&world, JANA).expect("acts");
     assert_eq!(inbox(&world, &who), 1);
     person::may_have(&world.gateway, &who, &row.id).expect("cleared");
-    release(&world.gateway, &row.id, &who.id, &who.actor()).expect("released");
+    let session = peer(JANA, Channel::Rest).transport;
+    let over = Over::Session(&session);
+    release(&world.gateway, &row.id, &who.id, &who.actor(), over).expect("released");
     receipt::acknowledge_by(&world.gateway, &row.id, &who.id, &who.actor()).expect("taken");
     for kind in [
         EventKind::InboxListed,
