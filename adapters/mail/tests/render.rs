@@ -11,14 +11,28 @@
 
 mod support;
 
+use std::io::Read as _;
+use std::time::{Duration, UNIX_EPOCH};
+
 use chancery_label::{Label, Level, ReleaseCode, marking};
-use chancery_mail::content::certificate::{CertificateError, OwnCertificate};
+use chancery_mail::content::certificate::{CertificateError, OwnCertificate, algorithms};
 use chancery_mail::content::{RenderContext, RenderError, render};
 use chancery_message::{
     AssertedLabel, AttachmentContent, Content, DeliveryId, Evaluation, LabelSource, MessageId,
     Parsed, Precedence, Purpose, RecipientRole, SignatureEvidence, Text, Timestamp,
 };
 use chancery_pipeline::view::{Answered, AttachmentView, DeliveryView, Party};
+use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
+use sequoia_openpgp::crypto::SessionKey;
+use sequoia_openpgp::packet::{PKESK, SKESK};
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::parse::stream::{
+    DecryptionHelper, DecryptorBuilder, MessageStructure, VerificationHelper,
+};
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::SerializeInto as _;
+use sequoia_openpgp::types::SymmetricAlgorithm;
+use sequoia_openpgp::{Cert, KeyHandle, Profile};
 use support::gpg::Gpg;
 use support::mail::World;
 use support::soft::{Counting, GATEWAY, SoftKeys, now};
@@ -122,7 +136,14 @@ fn armor_of(mail: &[u8]) -> Vec<u8> {
 #[test]
 fn gnupg_opens_it_and_calls_the_signature_good() {
     let sender = Sender::new();
-    for algorithm in ["ed25519", "rsa3072", "nistp256", "brainpoolP384r1"] {
+    for algorithm in [
+        "ed25519",
+        "rsa3072",
+        "rsa4096",
+        "nistp256",
+        "nistp384",
+        "brainpoolP384r1",
+    ] {
         let bob = Gpg::with_key(BOB, algorithm);
         bob.import(&sender.keys.certificate_bytes(GATEWAY));
         let certificate = bob.export(BOB);
@@ -407,4 +428,78 @@ fn nothing_in_a_view_makes_a_header() {
     );
     let (header, _) = inner.split_once("\r\n\r\n").unwrap();
     assert!(header.contains("Content-Type: multipart/mixed"));
+}
+
+/// A partner whose keys are in the process.
+struct Partner(Cert);
+
+impl VerificationHelper for &Partner {
+    fn get_certs(&mut self, _: &[KeyHandle]) -> sequoia_openpgp::Result<Vec<Cert>> {
+        Ok(Vec::new())
+    }
+
+    fn check(&mut self, _: MessageStructure<'_>) -> sequoia_openpgp::Result<()> {
+        Ok(())
+    }
+}
+
+impl DecryptionHelper for &Partner {
+    fn decrypt(
+        &mut self,
+        session_keys: &[PKESK],
+        _: &[SKESK],
+        algorithm: Option<SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
+    ) -> sequoia_openpgp::Result<Option<Cert>> {
+        for key in self.0.keys().unencrypted_secret() {
+            let mut pair = key.key().clone().into_keypair()?;
+            for one in session_keys {
+                if let Some((algorithm, session_key)) = one.decrypt(&mut pair, algorithm)
+                    && decrypt(algorithm, &session_key)
+                {
+                    return Ok(Some(self.0.clone()));
+                }
+            }
+        }
+        panic!("nothing opens it")
+    }
+}
+
+/// RFC 9580 and RFC 9980: what the renderer makes is opened by the partner's own
+/// keys, and the gateway's signature (of version 4) stands in it.
+#[test]
+fn partners_with_version_6_and_post_quantum_certificates_open_it() {
+    let sender = Sender::new();
+    let made = UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+    for (suite, encryption) in [
+        (CipherSuite::Cv25519, "x25519"),
+        (CipherSuite::MLDSA65_Ed25519, "mlkem768-x25519"),
+    ] {
+        assert!(suite.is_supported().is_ok(), "{suite:?} by this OpenSSL");
+        let (cert, _) = CertBuilder::general_purpose(Some(BOB))
+            .set_profile(Profile::RFC9580)
+            .unwrap()
+            .set_cipher_suite(suite)
+            .set_creation_time(made)
+            .generate()
+            .unwrap();
+        let public = cert.clone().strip_secret_key_material().to_vec().unwrap();
+        let towards = algorithms(&public, now()).unwrap();
+        assert_eq!(towards.encryption, [encryption], "{suite:?}");
+        let mail = render(&view(), &sender.context(BOB, &public)).unwrap();
+        let policy = StandardPolicy::new();
+        let partner = Partner(cert);
+        let mut opened = Vec::new();
+        DecryptorBuilder::from_bytes(&armor_of(&mail))
+            .unwrap()
+            .with_policy(&policy, made + Duration::from_secs(86_400 * 365), &partner)
+            .unwrap()
+            .read_to_end(&mut opened)
+            .unwrap();
+        let inner = String::from_utf8(opened).unwrap();
+        assert!(
+            inner.contains("RESTREINT UE/EU RESTRICTED"),
+            "{suite:?}: {inner}"
+        );
+    }
 }

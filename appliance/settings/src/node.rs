@@ -172,7 +172,7 @@ pub struct Rules {
     /// Folder of label schemes of the node's own, beside the built-in ones; a
     /// file of the same name takes a built-in one's place. Read at start.
     pub schemes: PathBuf,
-    /// Folder of the release rules.
+    /// Folder of the release rules, and of the cryptographic policy.
     pub policies: PathBuf,
     /// The participants.
     pub participants: PathBuf,
