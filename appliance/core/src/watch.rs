@@ -8,7 +8,7 @@ use chancery_audit::{Actor, Event, EventKind, Key, Record};
 use chancery_hsm_custodian::Status;
 use chancery_message::Timestamp;
 use chancery_pipeline::ports::{LedgerError, Step};
-use tracing::error;
+use tracing::{error, info};
 
 use crate::app::App;
 
@@ -87,11 +87,13 @@ impl Seen {
                 } else {
                     "the custodian does not answer"
                 };
+                error!(why, "the token is lost");
                 events.push(event(EventKind::TokenLost, now).detail(Key::Reason, why));
             }
             (Token::Lost(_), false) => {}
             (Token::Lost(since), true) => {
                 self.token = Token::Works;
+                info!("the token is back");
                 events.push(
                     event(EventKind::TokenReturned, now)
                         .detail(Key::Previous, since.to_string())

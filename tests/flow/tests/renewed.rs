@@ -169,3 +169,26 @@ fn a_peer_is_held_to_its_limits_on_a_running_node() {
     );
     assert!(log.contains("too-many-requests"));
 }
+
+#[test]
+fn a_token_that_goes_and_comes_and_processes_that_die_are_recorded() {
+    let mut node = Node::make(&[GOOD, REVOKED]);
+    node.start();
+    for _ in 0..3 {
+        assert!(asks(&node, GOOD).status.success());
+    }
+    node.freeze("custodian");
+    wait_for(&node, "the token is lost", 1);
+    node.thaw("custodian");
+    wait_for(&node, "the token is back", 1);
+    node.kill("reader-rest");
+    node.kill("core");
+    let log = until_some("the records of what died", || {
+        let log = node.sound_log();
+        (log.matches("process.restarted").count() >= 2).then_some(log)
+    });
+    for word in ["token.lost", "token.returned", "reader-rest"] {
+        assert!(log.contains(word), "{word}");
+    }
+    assert!(log.contains("the log ends without a stop in order"));
+}
