@@ -16,6 +16,7 @@ mod rowmac;
 pub mod rows;
 pub mod rulebook;
 pub mod rules;
+mod sender;
 pub mod stages;
 pub mod underway;
 pub mod vault;

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use chancery_audit::Actor;
-use chancery_hsm_api::Compartment;
 use chancery_label::Level;
-use chancery_message::{Channel, Community, MessageId, ParticipantId, PersonId, Timestamp};
+use chancery_message::{Channel, MessageId, ParticipantId, Timestamp};
 use chancery_policy::crypto::CryptoPolicy;
 use chancery_policy::derive::{self, MessageMeta, Release, Thresholds};
 use chancery_policy::directory::{Directory, Participant};
@@ -18,6 +16,8 @@ use chancery_policy::review::Case;
 
 use crate::documents::{LabelStanding, MessageDocument, Originator};
 use crate::judgement::{Judgement, obligations, verdict};
+pub use crate::sender::{Acting, Sender};
+
 use crate::outcome::{RecipientCard, Verdict};
 use crate::ports::CertificateAlgorithms;
 
@@ -29,45 +29,6 @@ pub struct Rules {
     engine: Arc<Engine>,
     thresholds: Thresholds,
     certificates: Option<Arc<dyn CertificateAlgorithms>>,
-}
-
-/// A participant in force, as the stages need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
-    /// Its id.
-    pub id: ParticipantId,
-    /// Its name.
-    pub name: String,
-    /// Its community.
-    pub community: Community,
-    /// The compartment whose keys protect its messages.
-    pub compartment: Compartment,
-    /// True for companies: they see no numbers and no neighbours.
-    pub private: bool,
-    /// Its mail address.
-    pub address: Option<String>,
-    /// The person who acts for it, where a person's certificate was shown.
-    pub person: Option<Acting>,
-}
-
-/// A person who acts for a participant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acting {
-    /// Who.
-    pub id: PersonId,
-    /// Up to which level the person is cleared today.
-    pub clearance: Level,
-}
-
-impl Sender {
-    /// Who acts, for the record.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        match &self.person {
-            Some(person) => Actor::Person(self.id.clone(), person.id.clone()),
-            None => Actor::Participant(self.id.clone()),
-        }
-    }
 }
 
 /// What is asked: may this go to them, now?

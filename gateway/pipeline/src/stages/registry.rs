@@ -11,9 +11,10 @@ use chancery_policy::decision::Obligation;
 
 use crate::documents::{DeliveryDocument, Document, MessageDocument};
 use crate::gateway::{Gateway, StageError};
+use crate::judgement::Judgement;
 use crate::outcome::{Refusal, RefusalKind};
 use crate::ports::{Step, Write};
-use crate::rows::{DeliveryRow, DeliveryState};
+use crate::rows::{DeliveryRow, DeliveryState, MessageRow};
 use crate::rules::Rules;
 use crate::stages::queue::anchor;
 use crate::stages::receipt::end;
@@ -100,6 +101,18 @@ pub(crate) fn waits(
         }
     }
     Ok(true)
+}
+
+/// The same for a release that was just judged.
+pub(crate) fn holds_up(
+    gateway: &Gateway,
+    judgement: &Judgement,
+    meta: &MessageDocument,
+    message: &MessageRow,
+    row: &DeliveryRow,
+) -> Result<bool, StageError> {
+    let sender = message.sender.as_ref();
+    waits(gateway, &judgement.obligations, meta, sender, row)
 }
 
 /// What a caller hears of a delivery that waits: of one that it would fetch,

@@ -317,13 +317,7 @@ fn release_once(
     protection::given(gateway, &rules, &row, meta.label.as_ref(), over, now)?;
     let judgement = judge(gateway, &rules, &message, &meta, &row, now)?;
     let go = lets_go(gateway, &rules, &judgement, &row, now)?;
-    if registry::waits(
-        gateway,
-        &judgement.obligations,
-        &meta,
-        message.sender.as_ref(),
-        &row,
-    )? {
+    if registry::holds_up(gateway, &judgement, &meta, &message, &row)? {
         return Err(registry::not_yet(gateway, &row)?);
     }
     if go.is_no() {

@@ -1,5 +1,7 @@
 //! Reading the directory's documents. Everything that is wrong is told at once.
 
+mod people;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -245,8 +247,8 @@ pub(super) fn check(participants: &[Participant], officers: &[Officer]) -> Vec<P
     }
     credentials(participants, &mut problems);
     compartments(participants, &mut problems);
-    persons(participants, &mut problems);
-    registries(participants, &mut problems);
+    people::persons(participants, &mut problems);
+    people::registries(participants, &mut problems);
     for one in officers {
         judge(one, participants, &mut problems);
     }
@@ -365,69 +367,6 @@ fn compartments(participants: &[Participant], problems: &mut Vec<Problem>) {
             problems.push(Problem::new(
                 format!("participant {}", one.id),
                 "a private participant's compartment is its own: give it another name",
-            ));
-        }
-    }
-}
-
-/// A person acts for one participant, with a certificate of its own.
-fn persons(participants: &[Participant], problems: &mut Vec<Problem>) {
-    let mut holders: HashMap<&str, &Participant> = HashMap::new();
-    for one in participants {
-        let mut prints = Vec::new();
-        for person in &one.people {
-            let place = format!("person {}", person.id);
-            let mut wrong = |what: &str| problems.push(Problem::new(&place, what));
-            if person.name.trim().is_empty() {
-                wrong("name says who it is");
-            }
-            if person.validity().is_reversed() {
-                wrong("valid_until is before valid_from");
-            }
-            if one.people.iter().filter(|two| two.id == person.id).count() > 1
-                || holders
-                    .insert(person.id.as_str(), one)
-                    .is_some_and(|other| other.id != one.id)
-            {
-                wrong("a person has one entry, of the one participant that it acts for");
-            }
-            for (channel, entry) in [(Channel::Siena, &one.siena), (Channel::Rest, &one.rest)] {
-                let own = person.certificates(channel);
-                if !own.is_empty() && entry.is_none() {
-                    wrong("the participant does not have the channel of the person's certificate");
-                }
-                let systems = entry.iter().flat_map(|entry| &entry.certificates);
-                if systems.chain(&prints).any(|print| own.contains(print)) {
-                    wrong("the certificate is another's too: a person has one of its own");
-                }
-                prints.extend(own.iter().copied());
-            }
-        }
-    }
-}
-
-/// The central registry is one, and an authority of the Union or of a Member State.
-fn registries(participants: &[Participant], problems: &mut Vec<Problem>) {
-    let all: Vec<_> = participants
-        .iter()
-        .filter(|one| one.central_registry)
-        .collect();
-    for (at, one) in all.iter().enumerate() {
-        let place = format!("participant {}", one.id);
-        if one.is_external() || one.is_private() {
-            problems.push(Problem::new(
-                &place,
-                "the central registry is an authority of the Union or of a Member State",
-            ));
-        }
-        let second = all
-            .iter()
-            .take(at)
-            .any(|other| other.id != one.id && other.validity().overlaps(one.validity()));
-        if second {
-            problems.push(Problem::new(
-                &place,
-                "there is another central registry on the same day: name one",
             ));
         }
     }
