@@ -385,6 +385,9 @@ fn one_meaning_has_one_form() {
     let bytes = kept("ess_roundtrip/categories-in-another-order");
     let read = ess::read(&bytes).unwrap();
     assert_eq!(ess::read(&ess::write(&read).unwrap()).as_ref(), Ok(&read));
+    let tab = kept("stanag_4774_roundtrip/tab-in-an-attribute");
+    let error = stanag4774::read(std::str::from_utf8(&tab).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("control characters"), "{error}");
     let escaped = kept("binding_4778_is_judged/escaped-namespace");
     let error = binding::canonical(std::str::from_utf8(&escaped).unwrap()).unwrap_err();
     assert!(error.to_string().contains("plain URI"), "{error}");

@@ -93,16 +93,25 @@ fn only(node: &Node, name: &'static str, allowed: &[&str]) -> Result<(), LabelEr
     let fine = |a: &crate::codec::xml::Attribute| {
         a.namespace.is_empty() && allowed.contains(&a.name.as_str())
     };
-    if node.attributes.iter().all(fine) {
-        Ok(())
-    } else {
-        Err(error(
+    if !node.attributes.iter().all(fine) {
+        return Err(error(
             node,
             name,
             Fault::Unknown,
             "an attribute that does not belong here",
-        ))
+        ));
     }
+    // What the writer would not write: a tab, for one, as a reference.
+    let odd = |value: &str| value.is_empty() || value.chars().any(char::is_control);
+    if node.attributes.iter().any(|it| odd(&it.value)) {
+        return Err(error(
+            node,
+            name,
+            Fault::Malformed,
+            "an attribute that is empty or has control characters",
+        ));
+    }
+    Ok(())
 }
 
 /// The text of an element without children: one line, trimmed, not empty.
