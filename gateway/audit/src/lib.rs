@@ -36,9 +36,10 @@ pub mod timeline;
 pub mod tree;
 pub mod value;
 pub mod verify;
+pub mod words;
 
 pub use actor::{Actor, InvalidName, LogId, PeerId, ProcessName};
-pub use catalogue::{EventKind, Key, Severity, UnknownName};
+pub use catalogue::{EventKind, Severity};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey};
 pub use event::{Details, Event};
 pub use export::{ExportError, Exporter};
@@ -48,6 +49,7 @@ pub use report::{Fault, Place, Report, Wrong};
 pub use tree::{LeafHashes, Staged, Tree, TreeError, verify_consistency, verify_inclusion};
 pub use value::Value;
 pub use verify::Expect;
+pub use words::{Key, UnknownName};
 
 /// A SHA-256 hash: of a leaf, a node, a root.
 pub type Hash = [u8; 32];

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Auth,
     /// XCLIENT, XFORWARD: never.
     Impersonate,
-    /// Known, not implemented: EXPN, ETRN, TURN and others.
+    /// Known, and not for this gateway: EXPN, ETRN, TURN and others.
     NotHere,
     /// Another protocol (HTTP, PROXY): the connection ends.
     Foreign,

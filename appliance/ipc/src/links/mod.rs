@@ -11,6 +11,7 @@
 //! its runtime, and [`Links::ready`] when it serves.
 
 mod client;
+mod commands;
 mod control;
 mod inherited;
 mod tag;
@@ -28,21 +29,13 @@ use tokio::sync::watch;
 use crate::lock;
 
 pub use client::Client;
+pub use commands::{Command, Commands};
 pub use control::Role;
 pub(crate) use control::{Notice, Order, link_pair, pair as control_pair, receive, send};
 pub use tag::{Tag, TagError};
 
 /// Connections by path that may wait to be taken.
 const MOST_WAITING: usize = 64;
-
-/// What the supervisor, or systemd, asks of a daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Finish what is under way and end.
-    Stop,
-    /// Read again what may be read again while running.
-    Reload,
-}
 
 /// Why a daemon has no links.
 #[derive(Debug, thiserror::Error)]
@@ -209,19 +202,6 @@ impl Links {
     #[must_use]
     pub fn connects_by_path(&self) -> bool {
         matches!(self.inner.source, Source::Systemd { .. })
-    }
-
-    /// The next order. [`Command::Stop`] is repeated for ever; reloads that
-    /// came while nobody listened count as one.
-    #[must_use]
-    pub fn commands(&self) -> Commands {
-        let orders = self.inner.orders.subscribe();
-        Commands {
-            orders,
-            reloads: 0,
-            links: self.clone(),
-            signals: None,
-        }
     }
 
     /// A TCP listener that systemd opened, by its `FileDescriptorName=`. `None`
@@ -402,46 +382,6 @@ impl Links {
                     std::process::exit(1);
                 }
             }
-        }
-    }
-}
-
-/// The orders to a daemon, see [`Links::commands`].
-#[derive(Debug)]
-pub struct Commands {
-    orders: watch::Receiver<(bool, u64)>,
-    reloads: u64,
-    links: Links,
-    signals: Option<inherited::Signals>,
-}
-
-// === impl Commands ===
-
-impl Commands {
-    /// The next order; waits. Under systemd the signals TERM (and INT) and HUP
-    /// are the orders.
-    pub async fn next(&mut self) -> Command {
-        if matches!(self.links.inner.source, Source::Systemd { .. }) {
-            if self.signals.is_none() {
-                self.signals = inherited::Signals::new().ok();
-            }
-            return match &mut self.signals {
-                Some(signals) => signals.next().await,
-                // Without handlers the signals end the process themselves.
-                None => std::future::pending().await,
-            };
-        }
-        loop {
-            let (stop, reloads) = *self.orders.borrow_and_update();
-            if stop {
-                return Command::Stop;
-            }
-            if reloads != self.reloads {
-                self.reloads = reloads;
-                return Command::Reload;
-            }
-            // INVARIANT: `self.links` holds the sending end.
-            let _open = self.orders.changed().await;
         }
     }
 }
