@@ -99,7 +99,7 @@ fn fact(name: &str, value: &EvalResult, countries: &mut Countries) -> Result<Val
             "none" if name == "tlp" => Value::Null,
             word => word.into(),
         },
-        EvalResult::String(text) => countries.known(text).into(),
+        EvalResult::String(text) => countries.known(text)?.into(),
         EvalResult::Set(set) => set
             .iter()
             .map(|one| fact(name, one, countries))
@@ -116,19 +116,20 @@ struct Countries {
 }
 
 impl Countries {
-    fn known(&mut self, text: &str) -> String {
+    /// Two texts never become one country: that could be another message.
+    fn known(&mut self, text: &str) -> Result<String, String> {
         if text.parse::<Country>().is_ok() {
-            return text.to_owned();
+            return Ok(text.to_owned());
         }
         if let Some(known) = self.given.get(text) {
-            return known.clone();
+            return Ok(known.clone());
         }
         let country = OUTSIDE
             .iter()
             .find(|one| !self.given.values().any(|given| given == *one))
-            .unwrap_or(&"XXX");
+            .ok_or("the solver's counterexample has more countries than can be named")?;
         self.given.insert(text.to_owned(), (*country).to_owned());
-        (*country).to_owned()
+        Ok((*country).to_owned())
     }
 }
 
