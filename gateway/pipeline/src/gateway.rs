@@ -229,10 +229,13 @@ impl Gateway {
     }
 
     /// Puts other rules in force. Steps decided under older ones fail at their
-    /// epoch guard and are decided again.
+    /// epoch guard and are decided again. Rules of an older epoch than those in
+    /// force are left: whoever made them did not see what came meanwhile.
     pub fn replace_rules(&self, rules: Rules) {
-        let rules = rules.reading(&self.rules());
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if rules.epoch() >= current.epoch() {
+            *current = Arc::new(rules.reading(&current));
+        }
     }
 
     /// An upload is whole: over what it came is remembered until it is used.

@@ -53,19 +53,50 @@ use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 /// Noon on the day of the demo's agreements.
 pub const NOON: &str = "2026-11-22T12:00:00Z";
 
-/// A clock that stands until it is moved.
-pub struct TestClock(AtomicI64);
+/// A clock that stands until it is moved. Whoever asks it can be interrupted.
+pub struct TestClock {
+    now: AtomicI64,
+    interruption: Mutex<Option<(usize, Interruption)>>,
+}
+
+/// What happens while somebody asks what time it is.
+pub type Interruption = Box<dyn FnOnce() + Send>;
 
 impl TestClock {
+    /// Does this while the clock is asked once more after `times` times.
+    pub fn interrupt(&self, times: usize, by: Interruption) {
+        *self.interruption.lock().unwrap() = Some((times, by));
+    }
+
+    /// True if it has not come to the interruption; there is none any more.
+    pub fn uninterrupted(&self) -> bool {
+        self.interruption.lock().unwrap().take().is_some()
+    }
+
+    fn due(&self) -> Option<Interruption> {
+        let mut waiting = self.interruption.lock().unwrap();
+        match waiting.take() {
+            Some((0, by)) => Some(by),
+            Some((times, by)) => {
+                *waiting = Some((times - 1, by));
+                None
+            }
+            None => None,
+        }
+    }
+
     pub fn advance(&self, span: Duration) {
-        self.0
+        self.now
             .fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        if let Some(by) = self.due() {
+            by();
+        }
+        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
     }
 }
 
@@ -162,9 +193,10 @@ impl World {
         };
         let log = "chancery/test".parse().unwrap();
         let store = Store::open_sqlite(&database, &log, &config).unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(
-            Timestamp::parse(NOON).unwrap().as_micros(),
-        )));
+        let clock = Arc::new(TestClock {
+            now: AtomicI64::new(Timestamp::parse(NOON).unwrap().as_micros()),
+            interruption: Mutex::default(),
+        });
         let mut officers = HashMap::new();
         let rules = rules(0, &mut officers, |_| {});
         let gateway = Gateway::new(

@@ -83,6 +83,13 @@ impl Book {
         self.texts.is_empty()
     }
 
+    /// The epoch that it was read at: every version raised it by one. Whoever reads
+    /// while versions are written finds fewer than there are, never more.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
     /// The version in force.
     #[must_use]
     pub fn text(&self, kind: DocumentKind, key: &str) -> Option<&Version> {
@@ -124,7 +131,7 @@ impl Book {
         self.nonces.contains(nonce)
     }
 
-    /// The book with this text in force.
+    /// The book with this text in force; its epoch is still that of the reading.
     #[must_use]
     pub fn with(&self, rule: &RuleText, approvals: &[Signed]) -> Self {
         let mut book = self.clone();

@@ -27,7 +27,7 @@ impl Book {
     /// # Errors
     /// [`BookError::Incomplete`] or [`BookError::Behind`].
     pub fn complete(&self, ledger: &dyn Ledger) -> Result<(), BookError> {
-        let versions: u64 = self.counts.values().sum();
+        let versions = self.epoch();
         let epoch = ledger.epoch()?;
         if versions != epoch {
             return Err(BookError::Incomplete { versions, epoch });

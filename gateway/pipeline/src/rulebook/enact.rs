@@ -6,6 +6,7 @@ use std::fmt::Display;
 use chancery_audit::{Actor, Event, EventKind, Key};
 use chancery_message::OfficerId;
 use chancery_policy::approval::{Signed, Vote};
+use chancery_policy::directory::Directory;
 use chancery_policy::widening::{self, Given};
 
 use super::{Book, BookError, Change, RuleText};
@@ -26,21 +27,21 @@ pub(crate) fn book(gateway: &Gateway) -> Result<Book, StageError> {
     })
 }
 
-/// A signature over this change, by a security officer in office.
+/// A signature over this change, by a security officer in office by the book.
 pub(super) fn signed_by(
     gateway: &Gateway,
+    directory: &Directory,
     change: &Change,
     signed: &Signed,
 ) -> Result<Vote, StageError> {
     let (now, rule) = (gateway.now(), &change.rule);
-    let rules = gateway.rules();
     let checked = widening::check(
         signed,
         &gateway.node.name,
         rule.operation(),
         change.digest(),
         Given::At(now),
-        &rules.directory().at(now),
+        &directory.at(now),
     );
     match checked {
         Ok(verified) => Ok(verified.vote()),
@@ -83,18 +84,21 @@ pub(super) fn rejected(
 
 /// Commits a step that changes the book, and puts the book's rules in force
 /// under the epoch after it.
+///
+/// # Errors
+/// [`LedgerError::Conflict`] where the rules changed since the book was read:
+/// nothing was written, and what is in force stays.
 pub(crate) fn enact(gateway: &Gateway, next: &Book, mut step: Step) -> Result<u64, StageError> {
-    let current = gateway.rules();
     let documents = step
         .writes
         .iter()
         .filter(|write| matches!(write, Write::InsertDocument(_)))
         .count();
-    let epoch = current.epoch() + documents as u64;
+    let epoch = next.epoch() + documents as u64;
     let rules = next
-        .rules(epoch, Some(current.shared_engine()))
+        .rules(epoch, Some(gateway.rules().shared_engine()))
         .map_err(damaged)?;
-    step.guards.push(Guard::Epoch(current.epoch()));
+    step.guards.push(Guard::Epoch(next.epoch()));
     match gateway.ledger.commit(step) {
         Ok(_) => {
             gateway.replace_rules(rules);
@@ -109,7 +113,28 @@ pub(crate) fn enact(gateway: &Gateway, next: &Book, mut step: Step) -> Result<u6
     }
 }
 
+/// The same for a proposal: what others changed since the book was read is
+/// refused with a record, for whoever decided did not see it.
+pub(super) fn decided(
+    gateway: &Gateway,
+    rule: &RuleText,
+    officer: &OfficerId,
+    next: &Book,
+    step: Step,
+) -> Result<u64, StageError> {
+    match enact(gateway, next, step) {
+        Err(StageError::Ledger(LedgerError::Conflict)) => Err(rejected(
+            gateway,
+            rule,
+            officer,
+            RefusalKind::NotNow,
+            "the rules changed meanwhile: try again".to_owned(),
+        )),
+        other => other,
+    }
+}
+
 /// The epoch after so many more versions, as the log has it.
-pub(super) fn epoch_after(gateway: &Gateway, versions: u64) -> i64 {
-    i64::try_from(gateway.rules().epoch() + versions).unwrap_or(i64::MAX)
+pub(super) fn epoch_after(book: &Book, versions: u64) -> i64 {
+    i64::try_from(book.epoch() + versions).unwrap_or(i64::MAX)
 }

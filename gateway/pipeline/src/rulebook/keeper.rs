@@ -79,7 +79,8 @@ impl Keeper<'_> {
         } else {
             self.renewed(&book, candidates)?
         };
-        let epoch = self.ledger.epoch()?;
+        // That of the book, not of now: what others add meanwhile is not in it.
+        let epoch = book.epoch();
         let after = epoch + changes.len() as u64;
         let mut next = book.clone();
         for (rule, approvals) in &changes {

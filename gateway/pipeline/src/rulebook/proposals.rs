@@ -9,7 +9,7 @@ use chancery_policy::widening::{self, Given};
 use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeError, Checked};
-use super::enact::{book, damaged, enact, epoch_after, rejected, signed_by};
+use super::enact::{book, damaged, decided, epoch_after, rejected, signed_by};
 use super::keeper::{changed, changed_entries};
 use super::{Book, Change, Keeper, RuleText};
 use crate::gateway::{Gateway, StageError};
@@ -90,10 +90,11 @@ pub fn propose(
     signed: &Signed,
 ) -> Result<Proposal, StageError> {
     let (officer, rule) = (signed.officer().clone(), &change.rule);
-    if signed_by(gateway, change, signed)? == Vote::Refuse {
+    let book = book(gateway)?;
+    let directory = book.directory(book.epoch()).map_err(damaged)?;
+    if signed_by(gateway, &directory, change, signed)? == Vote::Refuse {
         return Err(Refusal::new(RefusalKind::Invalid, "a proposal is an approval").into());
     }
-    let book = book(gateway)?;
     let reject = |kind, why| Err(rejected(gateway, rule, &officer, kind, why));
     if change.why.trim().is_empty() {
         return reject(
@@ -154,7 +155,7 @@ pub fn propose(
     .detail(Key::Name, rule.key.as_str())
     .detail(Key::Officer, officer.as_str())
     .detail(Key::Reason, proposal.why.as_str())
-    .detail(Key::Epoch, epoch_after(gateway, 1))
+    .detail(Key::Epoch, epoch_after(&book, 1))
     .detail_if(Key::Evidence, change.evidence_digest());
     let event = match &checked {
         Some(checked) => checked.describe(event),
@@ -168,7 +169,7 @@ pub fn propose(
         ],
         events: vec![event],
     };
-    enact(gateway, &book, step)?;
+    decided(gateway, rule, &officer, &book, step)?;
     Ok(proposal)
 }
 
@@ -191,7 +192,8 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
         .change()
         .ok_or_else(|| damaged("a stored proposal cannot be read"))?;
     let rule = &change.rule;
-    let vote = signed_by(gateway, &change, signed)?;
+    let directory = book.directory(book.epoch()).map_err(damaged)?;
+    let vote = signed_by(gateway, &directory, &change, signed)?;
     let (now, officer) = (gateway.now(), signed.officer().clone());
     let reject = |kind, why: String| Err(rejected(gateway, rule, &officer, kind, why));
     let mut after = proposal.clone();
@@ -206,7 +208,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
         .detail(Key::Digest, hex::encode(rule.digest()))
         .detail(Key::Name, rule.key.as_str())
         .detail(Key::Officer, officer.as_str())
-        .detail(Key::Epoch, epoch_after(gateway, 1));
+        .detail(Key::Epoch, epoch_after(&book, 1));
         let step = Step {
             guards: Vec::new(),
             writes: vec![
@@ -215,7 +217,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             ],
             events: vec![event],
         };
-        enact(gateway, &book, step)?;
+        decided(gateway, rule, &officer, &book, step)?;
         return Ok(after);
     }
     if proposal.by == officer {
@@ -232,7 +234,6 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
     }
     // The proposer's signature counts from when it was taken in, if its officer
     // is in office today.
-    let rules = gateway.rules();
     for one in &proposal.approvals {
         let counts = widening::check(
             one,
@@ -240,7 +241,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             rule.operation(),
             change.digest(),
             Given::At(proposal.at),
-            &rules.directory().at(now),
+            &directory.at(now),
         );
         if let Err(error) = counts {
             return reject(RefusalKind::Denied, error.to_string());
@@ -272,7 +273,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
             &known,
             &change,
             &after.approvals,
-            rules.epoch() + 2,
+            book.epoch() + 2,
         )
         .map_err(damaged)?;
     if let Some(checked) = &checked {
@@ -289,7 +290,7 @@ pub fn approve(gateway: &Gateway, id: &str, signed: &Signed) -> Result<Proposal,
     step.events
         .extend(changed_entries(&book, &next, rule, now).map_err(damaged)?);
     step.writes.push(row(gateway, &book, &after)?);
-    enact(gateway, &next, step)?;
+    decided(gateway, rule, &officer, &next, step)?;
     Ok(after)
 }
 
@@ -318,10 +319,9 @@ fn invalid(gateway: &Gateway, book: &Book, rule: &RuleText) -> Option<String> {
     if rule.kind == DocumentKind::Proposal {
         return Some("this cannot be proposed".to_owned());
     }
-    let rules = gateway.rules();
     let next = match book
         .with(rule, &[])
-        .rules(rules.epoch(), Some(rules.shared_engine()))
+        .rules(book.epoch(), Some(gateway.rules().shared_engine()))
     {
         Ok(next) => next,
         Err(error) => return Some(error.to_string()),
@@ -329,9 +329,13 @@ fn invalid(gateway: &Gateway, book: &Book, rule: &RuleText) -> Option<String> {
     if rule.kind != DocumentKind::Participant {
         return None;
     }
+    let before = match book.directory(book.epoch()) {
+        Ok(before) => before,
+        Err(error) => return Some(error.to_string()),
+    };
     // What is entered now must not be over already; what was entered long ago may be.
     let changed = changed(
-        rules.directory().participants(),
+        before.participants(),
         next.directory().participants(),
         |one| one.id.to_string(),
     );

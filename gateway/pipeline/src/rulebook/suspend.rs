@@ -10,11 +10,11 @@ use chancery_message::{DeliveryId, MouId, OfficerId, ParticipantId, PersonId, Ti
 use chancery_policy::permit::PERMIT_LIFE;
 use serde::Serialize;
 
-use super::enact::{book, enact};
-use super::{RuleText, Suspension, Version};
+use super::enact::{book, enact, epoch_after};
+use super::{Book, RuleText, Suspension, Version};
 use crate::gateway::{Gateway, StageError};
 use crate::outcome::{Refusal, RefusalKind};
-use crate::ports::{Step, Write};
+use crate::ports::{LedgerError, Step, Write};
 use crate::rows::{DeliveryRow, DeliveryState, DocumentKind};
 use crate::rules::Rules;
 use crate::stages::release::{judge, lets_go, message_of};
@@ -108,56 +108,15 @@ pub fn suspend(
     officer: &OfficerId,
     signed: &chancery_policy::approval::Signed,
 ) -> Result<Suspended, StageError> {
-    let (book, now) = (book(gateway)?, gateway.now());
-    known(gateway, subject)?;
-    if book.suspended().contains(subject) {
-        return Err(Refusal::new(RefusalKind::NotNow, "it is suspended already").into());
-    }
-    if why.trim().is_empty() {
-        return Err(Refusal::new(RefusalKind::Invalid, "say why: the reason is recorded").into());
-    }
-    let corrupt = |_| StageError::Corrupt("a suspension cannot be written".to_owned());
-    let text = serde_json::to_string(&Suspension {
-        suspended: true,
-        why: why.trim().to_owned(),
-    })
-    .map_err(corrupt)?;
-    let rule = RuleText::new(DocumentKind::Suspension, &subject.to_string(), text.clone());
-    let version = Version {
-        text,
-        approvals: vec![signed.clone()],
-        why: None,
-        evidence: None,
+    let epoch = loop {
+        let book = book(gateway)?;
+        match enter(gateway, &book, subject, why, officer, signed) {
+            // Others changed the rules since the book was read: once more over theirs.
+            Err(StageError::Ledger(LedgerError::Conflict))
+                if self::book(gateway)?.epoch() != book.epoch() => {}
+            done => break done?,
+        }
     };
-    let document = serde_json::to_vec(&version).map_err(corrupt)?;
-    let epoch = gateway.rules().epoch() + 1;
-    let event = about(
-        Event::new(
-            EventKind::ParticipantSuspended,
-            now,
-            Actor::Officer(officer.clone()),
-        ),
-        subject,
-        officer,
-    )
-    .detail(Key::Name, rule.key.as_str())
-    .detail(Key::Epoch, i64::try_from(epoch).unwrap_or(i64::MAX))
-    .detail(Key::Reason, why.trim());
-    let step = Step {
-        guards: Vec::new(),
-        writes: vec![
-            Write::InsertNonce(signed.record.nonce),
-            book.row(
-                DocumentKind::Suspension,
-                &rule.key,
-                document,
-                &gateway.row_key,
-                now,
-            ),
-        ],
-        events: vec![event],
-    };
-    let epoch = enact(gateway, &book.with(&rule, &[]), step)?;
     let report = close(gateway, subject, epoch)?;
     let told = about(
         Event::new(
@@ -168,7 +127,7 @@ pub fn suspend(
         subject,
         officer,
     )
-    .detail(Key::Name, rule.key.as_str())
+    .detail(Key::Name, subject.to_string())
     .detail(Key::Epoch, i64::try_from(epoch).unwrap_or(i64::MAX))
     .detail(
         Key::Count,
@@ -196,6 +155,66 @@ pub fn suspend(
         ..Step::default()
     })?;
     Ok(report)
+}
+
+/// Puts a suspension in force over this book; the epoch from then on.
+fn enter(
+    gateway: &Gateway,
+    book: &Book,
+    subject: &Subject,
+    why: &str,
+    officer: &OfficerId,
+    signed: &chancery_policy::approval::Signed,
+) -> Result<u64, StageError> {
+    let now = gateway.now();
+    known(gateway, subject)?;
+    if book.suspended().contains(subject) {
+        return Err(Refusal::new(RefusalKind::NotNow, "it is suspended already").into());
+    }
+    if why.trim().is_empty() {
+        return Err(Refusal::new(RefusalKind::Invalid, "say why: the reason is recorded").into());
+    }
+    let corrupt = |_| StageError::Corrupt("a suspension cannot be written".to_owned());
+    let text = serde_json::to_string(&Suspension {
+        suspended: true,
+        why: why.trim().to_owned(),
+    })
+    .map_err(corrupt)?;
+    let rule = RuleText::new(DocumentKind::Suspension, &subject.to_string(), text.clone());
+    let version = Version {
+        text,
+        approvals: vec![signed.clone()],
+        why: None,
+        evidence: None,
+    };
+    let document = serde_json::to_vec(&version).map_err(corrupt)?;
+    let event = about(
+        Event::new(
+            EventKind::ParticipantSuspended,
+            now,
+            Actor::Officer(officer.clone()),
+        ),
+        subject,
+        officer,
+    )
+    .detail(Key::Name, rule.key.as_str())
+    .detail(Key::Epoch, epoch_after(book, 1))
+    .detail(Key::Reason, why.trim());
+    let step = Step {
+        guards: Vec::new(),
+        writes: vec![
+            Write::InsertNonce(signed.record.nonce),
+            book.row(
+                DocumentKind::Suspension,
+                &rule.key,
+                document,
+                &gateway.row_key,
+                now,
+            ),
+        ],
+        events: vec![event],
+    };
+    enact(gateway, &book.with(&rule, &[]), step)
 }
 
 fn about(event: Event, subject: &Subject, officer: &OfficerId) -> Event {
